@@ -39,8 +39,8 @@ class Problem:
     """One thing that is wrong in one document: where, what, which rule, and what to do now.
 
     ``path`` is the field as the user wrote it (``spec.ingress[2].source.nets[0]``), empty for the whole document.
-    ``line`` and ``column`` count from 1, 0 means unknown. ``calico_name``, ``calico_reason`` are the name and reason that
-    Calico's ErrorValidation cites (spec/validation.md section 2). A ``warning`` does not refuse the document.
+    ``line`` and ``column`` count from 1, 0 means unknown. ``calico_name``, ``calico_reason`` are the name and reason
+    that Calico's ErrorValidation cites (spec/validation.md section 2). A ``warning`` does not refuse the document.
     """
 
     path: str
@@ -142,7 +142,13 @@ class NotSupported(PercaleError):
     """The request's fault: this operation does not exist for this kind, or not on this datastore."""
 
     def __init__(self, operation: str, kind: str, name: str = "", namespace: str = "", *, reason: str = "") -> None:
-        self.operation, self.kind, self.name, self.namespace, self.reason = operation, kind, name, namespace, reason
+        self.operation, self.kind, self.name, self.namespace, self.reason = (
+            operation,
+            kind,
+            name,
+            namespace,
+            reason,
+        )
         identity = f"{kind}({namespace}/{name})" if namespace else f"{kind}({name})" if name else kind
         super().__init__(f"operation {operation} is not supported on {identity}" + (f": {reason}" if reason else ""))
 
@@ -160,4 +166,4 @@ class Compacted(PercaleError):
 
 
 class Refused(PercaleError):
-    """The surroundings' fault: a capability, a file or a process that is needed is not there; the text says what to do."""
+    """The surroundings' fault: a capability, a file or a process that is needed is missing; the text says what to do."""

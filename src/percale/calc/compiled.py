@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compiled form: policies and profiles whose selectors, named ports and services have become references to IP sets.
+"""The compiled form: policies and profiles whose selectors, named ports and services are references to IP sets.
 
 It does not depend on a host. ``policy`` reads it to give verdicts, ``dataplane`` reads its projection on one host
 (`percale.calc.host_state`) to render rules: two readers of one meaning (docs/design.md section 3).
@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 IPSetID: TypeAlias = str
-"""Unique ID of an IP set: ``s:…`` selector, ``n:…`` named port, ``svc:…``/``svcnoport:…`` service (spec/calculation.md R7)."""
+"""Unique ID of an IP set: ``s:…`` selector, ``n:…`` named port, ``svc…:…`` service (spec/calculation.md R7)."""
 
 
 class Action(StrEnum):
-    """What a rule does with a packet that it matches; values are the agent protocol's words (spec/calculation.md R15)."""
+    """What a rule does with a packet that it matches, in the agent protocol's words (spec/calculation.md R15)."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -52,8 +52,8 @@ class IPSetKind(StrEnum):
 class IPSetSpec:
     """What belongs in an IP set: the endpoints and network sets that ``selector`` matches, or their ports of one name.
 
-    ``protocol`` is ``tcp``, ``udp``, ``sctp`` or ``any`` for a named port, else empty; ``service`` is ``namespace/name`` for
-    the sets of a Kubernetes Service, whose ``selector`` is None.
+    ``protocol`` is ``tcp``, ``udp``, ``sctp`` or ``any`` for a named port, else empty; ``service`` is ``namespace/name``
+    for the sets of a Kubernetes Service, whose ``selector`` is None.
     """
 
     id: IPSetID
@@ -91,7 +91,7 @@ class Icmp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RuleSide:
-    """What a rule asks of a packet's source or destination; every non-empty member must match (spec/policy.md section 4).
+    """What a rule asks of a packet's source or destination; all that is set must match (spec/policy.md section 4).
 
     ``nets``, ``not_nets``: CIDR text. ``ip_sets``: the address is in all of them; ``not_ip_sets``: in none.
     ``named_port_sets`` are alternatives to ``ports``; ``not_named_port_sets`` go with ``not_ports``.
@@ -116,8 +116,8 @@ _ANY = RuleSide()
 class CompiledRule:
     """One rule, ready to be evaluated or rendered.
 
-    ``protocol``/``not_protocol`` are lower-case names as Calico's agents use them, or numbers; ``ip_version`` is filled from
-    the protocol names ICMP and ICMPv6. ``index`` counts from 0 in the policy's list of this direction.
+    ``protocol``/``not_protocol`` are lower-case names as Calico's agents use them, or numbers; ``ip_version`` is filled
+    from the protocol names ICMP and ICMPv6. ``index`` counts from 0 in the policy's list of this direction.
     ``http`` and ``annotations`` are carried along unchanged.
     """
 
@@ -138,8 +138,8 @@ class CompiledRule:
 class CompiledPolicy:
     """A policy of one tier: which endpoints (``selector``, the effective one) and which rules per direction.
 
-    ``ingress``/``egress`` is None when the policy does not govern that direction (its types leave it out), which differs
-    from an empty tuple: a policy that governs a direction without rules matches nothing there.
+    ``ingress``/``egress`` is None when the policy does not govern that direction (its types leave it out), which
+    differs from an empty tuple: a policy that governs a direction without rules matches nothing there.
     """
 
     id: PolicyID
@@ -156,14 +156,14 @@ class CompiledPolicy:
 
     @property
     def sort_key(self) -> tuple[float, str]:
-        """Place inside the tier: order ascending, missing last, then name/namespace/kind by bytes (spec/policy.md section 3)."""
+        """Place inside the tier: order ascending, missing last, then name/namespace/kind (spec/policy.md section 3)."""
         order = float("inf") if self.order is None else self.order
         return order, f"{self.id.name}/{self.id.namespace}/{self.id.kind}"
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledProfile:
-    """A profile's rules; ``exists`` is False for the stand-in of a profile that is listed but absent: it denies everything."""
+    """A profile's rules; ``exists`` is False for the stand-in of one that is listed but absent: it denies everything."""
 
     name: str
     ingress: tuple[CompiledRule, ...]

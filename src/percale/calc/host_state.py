@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """HostState: the compiled form's projection on one host, and the ordered messages that carry it from state to state.
 
-Meaning and order of the messages: spec/calculation.md section 4. After every single message, each endpoint refers only to
-known policies and profiles, and each of those only to known IP sets.
+Meaning and order of the messages: spec/calculation.md section 4. After every single message, each endpoint refers only
+to known policies and profiles, and each of those only to known IP sets.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Nat(NamedTuple):
 class WorkloadInterface:
     """A local workload endpoint: what the host must enforce and provide on its interface.
 
-    ``sort_key`` is (orchestrator, "namespace/workload", endpoint): of two endpoints with one interface name the smaller is
-    active (spec/policy.md section 8). Networks are CIDR text of single addresses, ``mac`` may be empty.
+    ``sort_key`` is (orchestrator, "namespace/workload", endpoint): of two endpoints with one interface name the smaller
+    is active (spec/policy.md section 8). Networks are CIDR text of single addresses, ``mac`` may be empty.
     """
 
     id: EndpointID
