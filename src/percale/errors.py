@@ -166,4 +166,4 @@ class Compacted(PercaleError):
 
 
 class Refused(PercaleError):
-    """The surroundings' fault: a capability, a file or a process that is needed is missing; the text says what to do."""
+    """The surroundings' fault: a needed capability, file or process is missing; the text says what to do."""

@@ -52,8 +52,8 @@ class IPSetKind(StrEnum):
 class IPSetSpec:
     """What belongs in an IP set: the endpoints and network sets that ``selector`` matches, or their ports of one name.
 
-    ``protocol`` is ``tcp``, ``udp``, ``sctp`` or ``any`` for a named port, else empty; ``service`` is ``namespace/name``
-    for the sets of a Kubernetes Service, whose ``selector`` is None.
+    ``protocol`` is ``tcp``, ``udp``, ``sctp`` or ``any`` for a named port, else empty;
+    ``service`` is ``namespace/name`` for the sets of a Kubernetes Service, whose ``selector`` is None.
     """
 
     id: IPSetID
@@ -163,7 +163,7 @@ class CompiledPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CompiledProfile:
-    """A profile's rules; ``exists`` is False for the stand-in of one that is listed but absent: it denies everything."""
+    """A profile's rules; ``exists`` is False for the stand-in of one listed but absent: it denies everything."""
 
     name: str
     ingress: tuple[CompiledRule, ...]
