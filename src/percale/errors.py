@@ -15,12 +15,14 @@ __all__ = [
     "AlreadyExists",
     "Compacted",
     "Conflict",
+    "FutureRevision",
     "NotFound",
     "NotSupported",
     "PercaleError",
     "Problem",
     "Refused",
     "StoreUnavailable",
+    "Unreadable",
     "ValidationError",
 ]
 
@@ -98,8 +100,10 @@ def _calico_item(problem: Problem) -> str:
 
 
 class _AboutResource(PercaleError):
-    def __init__(self, kind: str, name: str, namespace: str = "", *, cause: str = "") -> None:
+    def __init__(self, kind: str, name: str, namespace: str = "", *, cause: str = "", current: Any = None) -> None:
         self.kind, self.name, self.namespace, self.cause = kind, name, namespace, cause
+        self.current = current
+        """The resource as it is stored now, where the datastore told it."""
         super().__init__(self._sentence())
 
     @property
@@ -138,6 +142,15 @@ class Conflict(_AboutResource):
         return f"update conflict: {self.identity}"
 
 
+class Unreadable(_AboutResource):
+    """The state's fault: what is stored under this identity is not a resource; ``cause`` says why."""
+
+    @property
+    def calico_text(self) -> str:
+        """Close to Calico's ErrorParsingDatastoreEntry text, without the raw value."""
+        return f"failed to parse datastore entry {self.identity}: {self.cause}"
+
+
 class NotSupported(PercaleError):
     """The request's fault: this operation does not exist for this kind, or not on this datastore."""
 
@@ -163,6 +176,14 @@ class Compacted(PercaleError):
     def __init__(self, revision: int) -> None:
         self.revision = revision
         super().__init__(f"history before revision {revision} has been compacted; list again and watch from there")
+
+
+class FutureRevision(PercaleError):
+    """The request's fault: the datastore has not reached ``revision`` yet."""
+
+    def __init__(self, revision: int, newest: int) -> None:
+        self.revision, self.newest = revision, newest
+        super().__init__(f"revision {revision} is in the future; the newest is {newest}")
 
 
 class Refused(PercaleError):
