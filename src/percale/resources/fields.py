@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The field types that several kinds share, and their canonical values (spec/resources.md section 1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from msgspec import Meta
+
+__all__ = [
+    "DSCP",
+    "ASNumber",
+    "Duration",
+    "Int32",
+    "Int64",
+    "Number",
+    "Port",
+    "Protocol",
+    "Time",
+    "UInt8",
+    "UInt16",
+    "UInt32",
+    "UInt64",
+    "as_number",
+    "each",
+    "number",
+    "octet_or_name",
+    "port",
+    "port_range",
+]
+
+T = TypeVar("T")
+
+# ``extra`` tells the document reader which rules of conversion apply; msgspec sees a plain union.
+Port: TypeAlias = Annotated[int | str, Meta(extra={"type": "Port"})]
+"""A single port (``int``), a range (``"min:max"``) or the name of a port."""
+
+Protocol: TypeAlias = Annotated[int | str, Meta(extra={"type": "Protocol"})]
+"""A protocol by number (``int``) or by name (``"TCP"``)."""
+
+DSCP: TypeAlias = Annotated[int | str, Meta(extra={"type": "DSCP"})]
+"""A differentiated services code point by number or by name."""
+
+ASNumber: TypeAlias = Annotated[int | str, Meta(extra={"type": "ASNumber"})]
+"""A BGP autonomous system's number; texts such as ``"1.10"`` become the number."""
+
+Duration: TypeAlias = Annotated[str, Meta(extra={"type": "Duration"})]
+"""A span of time in Go's canonical text, such as ``"1m30s"``."""
+
+Time: TypeAlias = Annotated[str, Meta(extra={"type": "Time"})]
+"""A moment in RFC 3339, UTC, whole seconds: ``"2026-01-02T03:04:05Z"``."""
+
+Number: TypeAlias = Annotated[float, Meta(extra={"type": "Number"})]
+"""A JSON number of any size; a whole number is an ``int`` inside, so that 100.0 is written 100 as Go does."""
+
+UInt8: TypeAlias = Annotated[int, Meta(ge=0, le=255)]
+UInt16: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+UInt32: TypeAlias = Annotated[int, Meta(ge=0, le=4294967295)]
+UInt64: TypeAlias = Annotated[int, Meta(ge=0)]
+Int32: TypeAlias = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
+Int64: TypeAlias = Annotated[int, Meta(ge=-9223372036854775808, le=9223372036854775807)]
+
+_PORT_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+_PORT_RANGE = re.compile(r"([0-9]+):([0-9]+)")
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def port(value: int | str) -> int | str:
+    """Return a port in canonical form: ``"080"`` and ``"80:80"`` are 80. Raises ValueError for no port at all."""
+    if isinstance(value, int):
+        return _port_number(value)
+    if _DIGITS.fullmatch(value):
+        return _port_number(int(value))
+    if match := _PORT_RANGE.fullmatch(value):
+        low, high = _port_number(int(match[1])), _port_number(int(match[2]))
+        if low > high:
+            raise ValueError(f"{value!r} is not a port range: {low} is greater than {high}")
+        text = f"{low}:{high}"
+        return low if low == high else value if value == text else text
+    if not _PORT_NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is not a port: expected 0 to 65535, 'min:max' or a name")
+    return value
+
+
+def port_range(value: int | str) -> tuple[int, int] | None:
+    """Return the first and last port of a canonical port, or None for a named one."""
+    if isinstance(value, int):
+        return value, value
+    low, colon, high = value.partition(":")
+    return (int(low), int(high)) if colon else None
+
+
+def _port_number(value: int) -> int:
+    if not 0 <= value <= 65535:
+        raise ValueError(f"{value} is not a port number: expected 0 to 65535")
+    return value
+
+
+def octet_or_name(value: int | str) -> int | str:
+    """Return a protocol or code point in canonical form: ``"6"`` is 6. Raises ValueError for numbers past 255."""
+    if isinstance(value, str):
+        if not _DIGITS.fullmatch(value) or int(value) > 255:
+            return value
+        return int(value)
+    if not 0 <= value <= 255:
+        raise ValueError(f"{value} is out of range: expected 0 to 255 or a name")
+    return value
+
+
+def as_number(value: int | str) -> int:
+    """Return an AS number as an integer; ``"1.10"`` is 65546. Raises ValueError."""
+    if isinstance(value, str):
+        parts = value.split(".")
+        if len(parts) > 2 or not all(_DIGITS.fullmatch(part) for part in parts):
+            raise ValueError(f"{value!r} is not an AS number: expected a number or two joined by a dot")
+        numbers = [int(part) for part in parts]
+        if len(parts) == 2 and max(numbers) > 65535:
+            raise ValueError(f"{value!r} is not an AS number: each half is at most 65535")
+        value = numbers[0] if len(parts) == 1 else numbers[0] << 16 | numbers[1]
+    if not 0 <= value <= 4294967295:
+        raise ValueError(f"{value} is not an AS number: expected 0 to 4294967295")
+    return value
+
+
+def number(value: float) -> float:
+    """Return a whole number as int where Go writes it without exponent, any other as it is."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return int(value)
+    return value
+
+
+def each(function: Callable[[T], T]) -> Callable[[Sequence[T]], tuple[T, ...]]:
+    """Return a function that applies ``function`` to each item and keeps an unchanged tuple itself."""
+
+    def items(values: Sequence[Any]) -> tuple[Any, ...]:
+        changed = tuple(map(function, values))
+        return values if isinstance(values, tuple) and changed == values and _same_types(changed, values) else changed
+
+    return items
+
+
+def _same_types(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
+    return all(type(a) is type(b) for a, b in zip(left, right, strict=True))

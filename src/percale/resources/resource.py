@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all kinds have in common: metadata, a key, and their place in the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+from percale.resources.kinds import KINDS, KindInfo
+from percale.resources.metadata import ObjectMeta
+from percale.resources.value import Value, written
+
+__all__ = ["API_VERSION", "Key", "Resource"]
+
+API_VERSION = "projectcalico.org/v3"
+
+
+class Key(NamedTuple):
+    """What identifies a resource in a datastore; ``namespace`` is empty for global kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.namespace}/{self.name})" if self.namespace else f"{self.kind}({self.name})"
+
+
+class Resource(Value, frozen=True, kw_only=True):
+    """One object of the ``projectcalico.org/v3`` API; its kind's facts come from the registry."""
+
+    info: ClassVar[KindInfo]
+    kind: ClassVar[str]
+    plural: ClassVar[str]
+    namespaced: ClassVar[bool]
+    aliases: ClassVar[tuple[str, ...]]
+
+    metadata: ObjectMeta = written(ObjectMeta)
+
+    if TYPE_CHECKING:
+
+        @property
+        def spec(self) -> Any:
+            """The wanted state; each kind declares its own type."""
+
+    def __init_subclass__(cls, **config: Any) -> None:
+        super().__init_subclass__(**config)
+        cls.info = info = KINDS[cls.__name__]
+        cls.kind, cls.plural, cls.namespaced, cls.aliases = info.kind, info.plural, info.namespaced, info.aliases
+
+    @property
+    def name(self) -> str:
+        """The name in the metadata."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace in the metadata."""
+        return self.metadata.namespace
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels in the metadata."""
+        return self.metadata.labels
+
+    @property
+    def key(self) -> Key:
+        """The identity of this resource in a datastore."""
+        metadata = self.metadata
+        return Key(self.kind, metadata.namespace if self.namespaced else "", metadata.name)
+
+    def with_metadata(self, **changes: Any) -> Self:
+        """Return the same resource with some fields of its metadata changed."""
+        return self.replace(metadata=self.metadata.replace(**changes))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WorkloadEndpoint: the interface that joins a workload to its host (spec/resources.md section 3)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from percale.resources.fields import DSCP, Int64, Protocol, UInt16, octet_or_name
+from percale.resources.resource import Resource
+from percale.resources.value import Canonical, Value, written
+
+__all__ = ["IPNAT", "QoSControls", "WorkloadEndpoint", "WorkloadEndpointPort", "WorkloadEndpointSpec"]
+
+
+class IPNAT(Value, frozen=True, kw_only=True):
+    """A 1:1 NAT of one external address to one of the endpoint's own."""
+
+    internal_ip: str = written(str)
+    external_ip: str = written(str)
+
+
+class WorkloadEndpointPort(Canonical, frozen=True, kw_only=True):
+    """A port of the workload with the name by which policy rules may refer to it."""
+
+    canonical: ClassVar = {"protocol": octet_or_name}
+
+    name: str = written(str)
+    protocol: Protocol = written(int)
+    port: UInt16 = written(int)
+    host_port: UInt16 = written(int)
+    host_ip: str = written(str)
+
+
+class QoSControls(Canonical, frozen=True, kw_only=True):
+    """Limits of one endpoint; 0 is none.
+
+    Bandwidth, burst and peak rate count bits, minburst counts bytes, the others packets and connections.
+    """
+
+    canonical: ClassVar = {"dscp": octet_or_name}
+
+    ingress_bandwidth: Int64 = 0
+    ingress_burst: Int64 = 0
+    ingress_peakrate: Int64 = 0
+    ingress_minburst: Int64 = 0
+    egress_bandwidth: Int64 = 0
+    egress_burst: Int64 = 0
+    egress_peakrate: Int64 = 0
+    egress_minburst: Int64 = 0
+    ingress_packet_rate: Int64 = 0
+    ingress_packet_burst: Int64 = 0
+    egress_packet_rate: Int64 = 0
+    egress_packet_burst: Int64 = 0
+    ingress_max_connections: Int64 = 0
+    egress_max_connections: Int64 = 0
+    dscp: DSCP | None = None
+
+
+class WorkloadEndpointSpec(Value, frozen=True, kw_only=True):
+    """Who the workload is, where it lives, and how its interface is addressed."""
+
+    orchestrator: str = ""
+    workload: str = ""
+    node: str = ""
+    container_id: str = ""
+    pod: str = ""
+    endpoint: str = ""
+    service_account_name: str = ""
+    ip_networks: tuple[str, ...] = ()
+    ip_nats: tuple[IPNAT, ...] = ()
+    ipv4_gateway: str = ""
+    ipv6_gateway: str = ""
+    profiles: tuple[str, ...] = ()
+    interface_name: str = ""
+    mac: str = ""
+    ports: tuple[WorkloadEndpointPort, ...] = ()
+    allow_spoofed_source_prefixes: tuple[str, ...] = ()
+    qos_controls: QoSControls | None = None
+
+
+class WorkloadEndpoint(Resource, frozen=True, kw_only=True):
+    """One interface of one workload; namespaced."""
+
+    spec: WorkloadEndpointSpec = written(WorkloadEndpointSpec)
