@@ -273,7 +273,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """Count packets and bytes; the counts are no part of the value, so that equal rules stay equal under traffic."""
+    """Count packets and bytes from zero.
+
+    The counts are read, never sent, and no part of the value, so that equal rules stay equal under traffic.
+    """
 
     packets: int = field(default=0, compare=False)
     bytes: int = field(default=0, compare=False)
