@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TypeAlias
 
 __all__ = [
+    "EPHEMERAL_PORT",
     "ICMP",
     "ICMPV6",
     "IPIP",
@@ -18,9 +19,11 @@ __all__ = [
     "Conntrack",
     "Flow",
     "IPAddress",
+    "has_ports",
     "is_icmp",
     "protocol_name",
     "protocol_number",
+    "service_text",
 ]
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
@@ -28,8 +31,11 @@ IPAddress: TypeAlias = IPv4Address | IPv6Address
 # Protocols that policy knows by name (spec/policy.md section 4); the numbers are IANA's.
 PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132, "udplite": 136}
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOL_NUMBERS.items()}
+_WITH_PORTS = frozenset(PROTOCOL_NUMBERS[name] for name in ("tcp", "udp", "sctp", "udplite"))
 ICMP, TCP, UDP, ICMPV6 = (PROTOCOL_NUMBERS[name] for name in ("icmp", "tcp", "udp", "icmpv6"))
 IPIP = 4
+EPHEMERAL_PORT = 49152
+"""Where the range begins that clients take their ports from (RFC 6335 section 6)."""
 
 
 def protocol_number(protocol: int | str) -> int:
@@ -40,6 +46,11 @@ def protocol_number(protocol: int | str) -> int:
 def protocol_name(number: int) -> str:
     """Return the lower-case name of an IP protocol, or its number as text where policy has no name for it."""
     return _PROTOCOL_NAMES.get(number, str(number))
+
+
+def has_ports(protocol: int) -> bool:
+    """Say whether packets of this protocol have ports."""
+    return protocol in _WITH_PORTS
 
 
 def is_icmp(protocol: int) -> bool:
@@ -98,17 +109,15 @@ class Flow:
         return replace(self, conntrack=Conntrack.UNTRACKED)
 
     def __str__(self) -> str:
+        service = service_text(self.protocol, self.icmp_type, self.icmp_code)
         source = _with_port(self.source, self.source_port)
-        return f"{self.service} {source} → {_with_port(self.destination, self.destination_port)}"
+        return f"{service} {source} → {_with_port(self.destination, self.destination_port)}"
 
-    @property
-    def service(self) -> str:
-        """The protocol, with type and code where it has them: ``tcp``, ``icmp 8/0``."""
-        name = protocol_name(self.protocol)
-        if self.icmp_type is None:
-            return name
-        code = "" if self.icmp_code is None else f"/{self.icmp_code}"
-        return f"{name} {self.icmp_type}{code}"
+
+def service_text(protocol: int, icmp_type: int | None = None, icmp_code: int | None = None) -> str:
+    """Return a protocol's name with the ICMP type and code where given: ``tcp``, ``icmp/8/0``."""
+    numbers = [str(number) for number in (icmp_type, icmp_code) if number is not None]
+    return "/".join([protocol_name(protocol), *numbers])
 
 
 def _with_port(address: IPAddress, port: int) -> str:
