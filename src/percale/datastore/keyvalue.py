@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
 
+from percale.errors import NotSupported
+
 __all__ = [
     "EVERYTHING",
     "Closable",
@@ -120,7 +122,7 @@ class Get:
 
 @dataclass(frozen=True, slots=True)
 class Txn:
-    """If all ``compares`` hold do ``then``, else ``orelse``; nested conditions are judged before anything is written."""
+    """If all ``compares`` hold do ``then``, else ``orelse``; nested conditions too are judged before any write."""
 
     compares: tuple[Compare, ...] = ()
     then: tuple[Operation, ...] = ()
@@ -217,7 +219,9 @@ class KeyValue(Closable):
     """etcd's model: one growing revision, ranges at a revision, compare-and-swap, ordered watches, leases."""
 
     max_operations: int = 128
-    """How many operations one transaction may hold, nested ones included (etcd's default limit)."""
+    """How many compares or operations a branch may hold, minus those of the transactions around it (etcd's default)."""
+    keeps_times: bool = False
+    """Whether ``revision_time`` and ``revision_at`` can answer."""
 
     @abstractmethod
     def range(self, start: str, end: str = "", *, revision: int = 0, limit: int = 0, keys_only: bool = False) -> Range:
@@ -235,7 +239,7 @@ class KeyValue(Closable):
     ) -> TxnResult:
         """Do all of one branch or nothing; the revision grows by one if anything changed.
 
-        Raises ValueError if one branch writes the same key twice, or a Put names a lease that does not exist.
+        Raises ValueError if it writes the same key twice or is too long, NotFound if a Put names an unknown lease.
         """
 
     @abstractmethod
@@ -251,11 +255,11 @@ class KeyValue(Closable):
 
     @abstractmethod
     def lease_keepalive(self, lease: int) -> int:
-        """Renew the lease and return its seconds; raises ValueError if it has expired."""
+        """Renew the lease and return its seconds; raises NotFound if it has expired."""
 
     @abstractmethod
     def lease_revoke(self, lease: int) -> None:
-        """End the lease and delete its keys in one revision; an unknown lease raises ValueError."""
+        """End the lease and delete its keys in one revision; raises NotFound if it has expired."""
 
     @abstractmethod
     def compact(self, revision: int) -> None:
@@ -265,6 +269,14 @@ class KeyValue(Closable):
     @abstractmethod
     def revision(self) -> int:
         """The newest revision; 1 for a store that was never written."""
+
+    def revision_time(self, revision: int) -> float:
+        """Return when a revision was written, in seconds since 1970; raises NotSupported, Compacted, FutureRevision."""
+        raise NotSupported("revision-time", "datastore", reason="this store does not keep the times of revisions")
+
+    def revision_at(self, time_s: float) -> int:
+        """Return the newest revision that was written at or before a time; raises NotSupported, Compacted."""
+        raise NotSupported("revision-at", "datastore", reason="this store does not keep the times of revisions")
 
     @abstractmethod
     def statistics(self) -> StoreStatistics:

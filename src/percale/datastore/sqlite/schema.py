@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the embedded store, and how a file of it is opened.
+
+change   every version of every key that compaction has left, in the order of writing
+         id = revision << 22 | place within the revision: so a revision is a range of ids and needs no index
+         previous = id of the version that this one replaced (0: the key was absent)
+newest   key -> id of its last version; a deleted key points at its tombstone (value NULL) until compaction
+lease    when each lease ends
+meta     `compacted`: history before this revision is gone
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+from percale.errors import Refused, StoreUnavailable
+
+__all__ = ["PLACE_BITS", "Durability", "connect", "first_id", "last_id", "prepare"]
+
+Durability = Literal["NORMAL", "FULL"]
+"""NORMAL: a power failure may lose the last moments, never consistency. FULL: a commit that returned is on disk."""
+
+PLACE_BITS = 22
+_APPLICATION_ID = 0x50524331  # "PRC1"
+_SCHEMA_VERSION = 1
+_BUSY_TIMEOUT_S = 10.0
+
+_TABLES = """
+CREATE TABLE change (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    value BLOB,
+    create_revision INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    lease INTEGER NOT NULL,
+    previous INTEGER NOT NULL,
+    time_us INTEGER NOT NULL
+);
+CREATE INDEX attached ON change (lease) WHERE lease <> 0;
+CREATE TABLE newest (key TEXT PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE lease (id INTEGER PRIMARY KEY AUTOINCREMENT, ttl_s INTEGER NOT NULL, expires_us INTEGER NOT NULL);
+CREATE INDEX expiry ON lease (expires_us);
+CREATE TABLE meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('compacted', 0);
+"""
+
+
+def first_id(revision: int) -> int:
+    """Return the smallest id that a change of this revision can have."""
+    return revision << PLACE_BITS
+
+
+def last_id(revision: int) -> int:
+    """Return the largest id that a change of this revision can have."""
+    return (revision + 1 << PLACE_BITS) - 1
+
+
+def connect(path: Path | None, durability: Durability) -> sqlite3.Connection:
+    """Open a connection to the file (None: a private store in memory); raises StoreUnavailable if it can't."""
+    try:
+        if path is not None and not path.exists():
+            # SQLite gives its -wal and -shm files the mode of this one.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            path or ":memory:",
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+        )
+        connection.execute(f"PRAGMA synchronous = {durability}")
+        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute("PRAGMA mmap_size = 268435456")
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"cannot open the datastore {path}: {error}") from error
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, path: Path | None) -> None:
+    """Create the tables in a new file; raises Refused for a file of something else or of a newer percale."""
+    try:
+        if _is_current(connection, path):
+            return
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not _is_current(connection, path):  # another process may have been first
+                for statement in filter(str.strip, _TABLES.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        finally:
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot use the datastore {path}: {error}") from error
+
+
+def _is_current(connection: sqlite3.Connection, path: Path | None) -> bool:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == 0 and version == 0 and tables == 0:
+        return False
+    if application != _APPLICATION_ID:
+        raise Refused(f"{path} is not a datastore of percale")
+    if version > _SCHEMA_VERSION:
+        raise Refused(
+            f"{path} was written by a newer percale: its schema is {version}, this one knows {_SCHEMA_VERSION}; "
+            "upgrade percale"
+        )
+    return True

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random transactions, compactions, reads and watches: every store answers as the naive model does."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from tests.datastore.model import Model
+
+from percale.datastore.keyvalue import EVERYTHING, Compare, Delete, Get, Put, Txn
+from percale.datastore.sqlite import SQLiteKeyValue
+from percale.errors import Compacted
+
+KEYS = ["/a", "/a/x", "/a/y", "/b", "/ü"]
+keys = st.sampled_from(KEYS)
+values = st.binary(max_size=3)
+ranges = st.one_of(
+    st.tuples(keys, st.just("")), st.tuples(keys, keys), st.just(("/a/", "/a0")), st.just(("/", EVERYTHING))
+)
+compares = st.one_of(
+    st.builds(Compare, keys, st.just("value"), st.sampled_from(["=", "!=", "<", ">"]), values),
+    st.builds(
+        Compare,
+        keys,
+        st.sampled_from(["version", "create_revision", "mod_revision"]),
+        st.sampled_from(["=", "!=", "<", ">"]),
+        st.integers(0, 12),
+    ),
+)
+puts = st.builds(Put, keys, values)
+deletes = ranges.map(lambda pair: Delete(*pair))
+gets = st.builds(lambda pair, limit, only: Get(*pair, limit, only), ranges, st.integers(0, 3), st.booleans())
+
+
+def branches(nested):
+    return st.lists(st.one_of(puts, deletes, gets, *nested), max_size=3).map(tuple)
+
+
+def txns(*nested):
+    return st.builds(Txn, st.lists(compares, max_size=2).map(tuple), branches(nested), branches(nested))
+
+
+class Agreement(RuleBasedStateMachine):
+    """The store under test beside the model."""
+
+    watches = Bundle("watches")
+
+    def __init__(self, open_store):
+        super().__init__()
+        self.store = open_store()
+        self.model = Model()
+        self.offset = self.store.revision - self.model.revision
+
+    def teardown(self):
+        self.store.close()
+
+    @rule(txn=txns(txns()))
+    def transact(self, txn):
+        try:
+            result = self.store.txn(txn.compares, txn.then, txn.orelse)
+        except ValueError:
+            return  # what is refused is the contract suite's matter; here it must only change nothing
+        assert self.model.txn(txn) == result
+
+    @rule(key=keys, value=values)
+    def put(self, key, value):
+        assert self.store.put(key, value) == self.model.txn(Txn((), (Put(key, value),))).revision
+
+    @rule(pair=ranges, back=st.integers(0, 12), limit=st.integers(0, 3))
+    def read(self, pair, back, limit):
+        revision = max(self.model.revision - back, self.model.compacted, 1)
+        assert self.model.range(*pair, revision, limit) == self.store.range(*pair, revision=revision, limit=limit)
+
+    @rule(back=st.integers(0, 6))
+    def compact(self, back):
+        revision = self.model.revision - back
+        if revision > self.model.compacted:
+            self.store.compact(revision)
+            self.model.compacted = revision
+
+    @rule(target=watches, pair=ranges, back=st.integers(-1, 6), previous=st.booleans())
+    def watch(self, pair, back, previous):
+        start = max(self.model.revision - back, 1)
+        return [self.store.watch(*pair, start_revision=start, previous=previous), pair, start, previous]
+
+    @rule(state=watches)
+    def poll(self, state):
+        watch, pair, start, previous = state
+        while (batch := self._poll(watch, start)) is not None:
+            expected = [e for e in self.model.events_from(start, *pair) if e.item.mod_revision <= batch.revision]
+            assert [e.item for e in expected] == [e.item for e in batch.events]
+            for ours, theirs in zip(batch.events, expected, strict=True):
+                before = ours.item.mod_revision - 1
+                if not previous:
+                    assert ours.previous is None
+                elif before >= self.model.compacted:
+                    assert ours.previous == theirs.previous
+                else:
+                    assert ours.previous in (None, theirs.previous)
+            start = state[2] = max(start, batch.revision + 1)
+        assert watch.closed or self.model.events_from(start, *pair) == []
+
+    def _poll(self, watch, start):
+        try:
+            return watch.poll(0)
+        except Compacted as error:
+            told = error.revision
+        watch.close()
+        assert told == self.model.compacted > start
+        return None
+
+    @rule(state=consumes(watches))
+    def close_watch(self, state):
+        state[0].close()
+
+    @invariant()
+    def newest_state_is_the_same(self):
+        assert self.model.range("/", EVERYTHING) == self.store.range("/", EVERYTHING)
+
+
+SETTINGS = settings(
+    max_examples=60,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_store_agrees_with_the_model(where):
+    """Whatever is done to a store, it answers like the model."""
+    with tempfile.TemporaryDirectory() as folder:
+        stores = 0
+
+        def open_store():
+            nonlocal stores
+            stores += 1
+            return SQLiteKeyValue(Path(folder, str(stores)) if where == "file" else None)
+
+        run_state_machine_as_test(lambda: Agreement(open_store), settings=SETTINGS)
