@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address
-from typing import TypeAlias
+
+from percale.policy.address import Address
 
 __all__ = [
     "EPHEMERAL_PORT",
@@ -18,15 +18,12 @@ __all__ = [
     "UDP",
     "Conntrack",
     "Flow",
-    "IPAddress",
     "has_ports",
     "is_icmp",
     "protocol_name",
     "protocol_number",
     "service_text",
 ]
-
-IPAddress: TypeAlias = IPv4Address | IPv6Address
 
 # Protocols that policy knows by name (spec/policy.md section 4); the numbers are IANA's.
 PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132, "udplite": 136}
@@ -77,14 +74,14 @@ class Flow:
     """
 
     protocol: int
-    source: IPAddress
-    destination: IPAddress
+    source: Address
+    destination: Address
     source_port: int = 0
     destination_port: int = 0
     icmp_type: int | None = None
     icmp_code: int | None = None
     conntrack: Conntrack = Conntrack.NEW
-    original_destination: IPAddress | None = None
+    original_destination: Address | None = None
     original_port: int | None = None
 
     @property
@@ -120,7 +117,7 @@ def service_text(protocol: int, icmp_type: int | None = None, icmp_code: int | N
     return "/".join([protocol_name(protocol), *numbers])
 
 
-def _with_port(address: IPAddress, port: int) -> str:
+def _with_port(address: Address, port: int) -> str:
     if not port:
         return str(address)
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

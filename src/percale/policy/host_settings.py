@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import NamedTuple
 
-from percale.policy.flow import TCP, UDP, IPAddress
+from percale.policy.address import Address
+from percale.policy.flow import TCP, UDP
 
 __all__ = ["FAILSAFE_INBOUND", "FAILSAFE_OUTBOUND", "FailsafePort", "HostSettings"]
 
@@ -20,11 +20,11 @@ class FailsafePort(NamedTuple):
     port: int
     net: str = ""
 
-    def covers(self, protocol: int, port: int, peer: IPAddress) -> bool:
+    def covers(self, protocol: int, port: int, peer: Address) -> bool:
         """Say whether a packet with this protocol and port, from or to this peer, is let through."""
         if protocol != self.protocol or port != self.port:
             return False
-        return not self.net or peer in ip_network(self.net, strict=False)
+        return not self.net or peer.is_inside(self.net)
 
 
 def _failsafes(tcp: Iterable[int], udp: Iterable[int]) -> tuple[FailsafePort, ...]:

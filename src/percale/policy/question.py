@@ -17,16 +17,15 @@ An IPv6 address with a port stands in brackets. ``via`` is the destination befor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from percale.errors import Problem, ValidationError
+from percale.policy.address import Address, address
 from percale.policy.flow import (
     EPHEMERAL_PORT,
     PROTOCOL_NUMBERS,
     TCP,
     Conntrack,
-    IPAddress,
     has_ports,
     is_icmp,
     service_text,
@@ -46,7 +45,7 @@ class Party(NamedTuple):
     """
 
     name: str = ""
-    address: IPAddress | None = None
+    address: Address | None = None
     node: str = ""
     port: int = 0
 
@@ -114,13 +113,13 @@ class _Reader:
         name, at, place = token.partition("@")
         if not at:
             host, port = self._split(token)
-            address = _address(host)
-            return Party("" if address else host, address, "", port)
+            bare = _address(host)
+            return Party("" if bare else host, bare, "", port)
         host, port = self._split(place)
-        address = _address(host)
-        if not name or not host or not (address or name == HOST_NAME):
+        chosen = _address(host)
+        if not name or not host or not (chosen or name == HOST_NAME):
             raise self.refused(f"{token!r} is neither NAME@ADDRESS nor host@NODE")
-        return Party(name, address, "" if address else host, port)
+        return Party(name, chosen, "" if chosen else host, port)
 
     def word(self, word: str, *, may_be_port: bool = False) -> None:
         key, equals, value = word.partition("=")
@@ -202,8 +201,8 @@ class _Reader:
             raise self.refused(f"{word!r} says a second time what was said before")
 
 
-def _address(text: str) -> IPAddress | None:
+def _address(text: str) -> Address | None:
     try:
-        return ip_address(text)
+        return address(text)
     except ValueError:
         return None
