@@ -20,6 +20,7 @@ def refusal(text):
     [
         ("a = 'b'", 2, "expected an operator after 'a'", "write == to compare"),
         ("a", 1, "found the end", "write has(a)"),
+        ("ain {'b'}", 4, "expected an operator after 'ain'", ""),
         ("a containsx 'b'", 2, "found 'containsx'", ""),
         ("a starts with b", 14, "expected a string, found 'b'", "quotes"),
         ("a == 'b", 5, "the string is not closed", "end it with '"),

@@ -37,6 +37,16 @@ def test_deep_selectors_mean_what_they_say(steps, labels):
     assert Selector(node).matches(labels) is meaning(node, labels)
 
 
+@pytest.mark.parametrize(("outer", "inner"), [(1, 2000), (2000, 1), (40, 40)])
+def test_compiled_pieces_stay_small(outer, inner):
+    """However large a selector, no piece of it is compiled with more than some hundred constants."""
+    terms = [Or([Equals(f"k{i}-{j}", "") for j in range(inner)] + [Has("b")]) for i in range(outer)]
+    matches = Selector(And([*terms, Has("a")])).matches
+    assert matches({"a": "", "b": ""}) is True
+    assert matches({"b": ""}) is False
+    assert len(matches.__code__.co_freevars) < 300
+
+
 @pytest.mark.parametrize(
     ("text", "when_missing"),
     [

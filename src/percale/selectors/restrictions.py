@@ -80,9 +80,7 @@ def _of_any(operands: list[Mapping[str, Restriction]]) -> Mapping[str, Restricti
 def _either(alternatives: list[Restriction]) -> Restriction:
     present = all(restriction.present for restriction in alternatives)
     absent = all(restriction.absent for restriction in alternatives)
-    return Restriction(
-        present, absent, _union([restriction.values for restriction in alternatives]) if present else None
-    )
+    return Restriction(present, absent, _union([restriction.values for restriction in alternatives]))
 
 
 def _union(lists: list[tuple[str, ...] | None]) -> tuple[str, ...] | None:
