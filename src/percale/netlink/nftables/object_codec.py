@@ -150,8 +150,12 @@ def _decode_data_type(attributes: Attributes) -> tuple[DataType, ...]:
 
 
 def _byteorder(kind: int, components: tuple[DataType, ...]) -> bytes:
-    """What makes ``nft list`` print numbers of host byte order rightly; concatenations need no mention."""
-    order = _BYTEORDERS[components[0].byteorder] if len(components) == 1 else 0
+    """What makes ``nft list`` print numbers of host byte order rightly.
+
+    For a concatenation it goes by the types; for verdicts nft 1.0.6 fails an assertion if an order is named.
+    """
+    single = len(components) == 1 and components != (VERDICT,)
+    order = _BYTEORDERS[components[0].byteorder] if single else 0
     return _BYTEORDER.pack(kind, 4, order)
 
 
