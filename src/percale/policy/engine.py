@@ -9,8 +9,9 @@ from typing import NamedTuple, Protocol
 
 from percale.calc.compiled import Action, CompiledPolicy, CompiledProfile, CompiledRule, PolicyID
 from percale.calc.host_state import EndpointID, TierPolicies
+from percale.calc.membership import Membership
 from percale.policy.flow import Flow
-from percale.policy.match import Membership, matches
+from percale.policy.match import matches
 from percale.policy.verdict import Direction, Judgement, Reason, Stage, Verdict
 
 __all__ = ["Evaluation", "Miss", "Place", "Rulebook"]

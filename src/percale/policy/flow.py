@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from percale.policy.address import Address
+from percale.calc.networks import IPAddress
 
 __all__ = [
     "EPHEMERAL_PORT",
@@ -69,19 +69,19 @@ class Conntrack(StrEnum):
 class Flow:
     """One packet: by default the first of its connection, for later ones are accepted without asking policy.
 
-    Addresses are final; ``original_destination`` and ``original_port`` are those before a DNAT, None where there was
+    IPAddresses are final; ``original_destination`` and ``original_port`` are those before a DNAT, None where there was
     none. Ports are 0 and ICMP type and code None where the protocol has none.
     """
 
     protocol: int
-    source: Address
-    destination: Address
+    source: IPAddress
+    destination: IPAddress
     source_port: int = 0
     destination_port: int = 0
     icmp_type: int | None = None
     icmp_code: int | None = None
     conntrack: Conntrack = Conntrack.NEW
-    original_destination: Address | None = None
+    original_destination: IPAddress | None = None
     original_port: int | None = None
 
     @property
@@ -117,7 +117,7 @@ def service_text(protocol: int, icmp_type: int | None = None, icmp_code: int | N
     return "/".join([protocol_name(protocol), *numbers])
 
 
-def _with_port(address: Address, port: int) -> str:
+def _with_port(address: IPAddress, port: int) -> str:
     if not port:
         return str(address)
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

@@ -273,8 +273,8 @@ class _Walk:
             same_way, other_way, peer = other_way, same_way, flow.destination
         # Replies have no connection to belong to in the untracked stage: they are known by their source port.
         replies: Iterable[FailsafePort] = other_way if place.stage is Stage.UNTRACKED else ()
-        return any(each.covers(flow.protocol, flow.destination_port, peer) for each in same_way) or any(
-            each.covers(flow.protocol, flow.source_port, peer) for each in replies
+        return any(each.admits(flow.protocol, flow.destination_port, peer) for each in same_way) or any(
+            each.admits(flow.protocol, flow.source_port, peer) for each in replies
         )
 
 

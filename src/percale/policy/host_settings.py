@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from percale.policy.address import Address
+from percale.calc.networks import IPAddress
+from percale.policy.cidr import covers
 from percale.policy.flow import TCP, UDP
 
 __all__ = ["FAILSAFE_INBOUND", "FAILSAFE_OUTBOUND", "FailsafePort", "HostSettings"]
@@ -20,11 +21,11 @@ class FailsafePort(NamedTuple):
     port: int
     net: str = ""
 
-    def covers(self, protocol: int, port: int, peer: Address) -> bool:
+    def admits(self, protocol: int, port: int, peer: IPAddress) -> bool:
         """Say whether a packet with this protocol and port, from or to this peer, is let through."""
         if protocol != self.protocol or port != self.port:
             return False
-        return not self.net or peer.is_inside(self.net)
+        return not self.net or covers(self.net, peer)
 
 
 def _failsafes(tcp: Iterable[int], udp: Iterable[int]) -> tuple[FailsafePort, ...]:

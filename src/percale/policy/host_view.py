@@ -9,10 +9,10 @@ from functools import cached_property
 
 from percale.calc.compiled import CompiledPolicy, CompiledProfile, IPSetID, IPSetKind, PolicyID
 from percale.calc.host_state import EndpointID, HostInterfaceEndpoint, HostState, IPSet, WorkloadInterface
-from percale.policy.address import address
+from percale.calc.membership import Membership
+from percale.calc.networks import IPAddress, network
 from percale.policy.flow import protocol_name
 from percale.policy.host_settings import HostSettings
-from percale.policy.match import Membership
 
 __all__ = ["HostStateView", "IPSetMembership"]
 
@@ -59,32 +59,29 @@ class IPSetMembership:
         self._ip_sets = ip_sets
         self._nets: dict[IPSetID, tuple[frozenset[str], dict[tuple[int, int], set[int]]]] = {}
 
-    def contains(self, set_id: IPSetID, address: str, protocol: int = 0, port: int = 0) -> bool:
+    def contains(self, set_id: IPSetID, address: IPAddress, protocol: int, port: int) -> bool:
         """Say whether the set holds the address or the (address, protocol, port); raises KeyError for no such set."""
         ip_set = self._ip_sets[set_id]
         if ip_set.kind is IPSetKind.IP_PORT:
             return f"{address},{protocol_name(protocol)}:{port}" in ip_set.members
-        return self._covers(ip_set, address)
-
-    def _covers(self, ip_set: IPSet, text: str) -> bool:
-        members, by_length = self._nets.get(ip_set.id, (None, {}))
-        if members is not ip_set.members:
-            by_length = _by_length(ip_set.members)
-            self._nets[ip_set.id] = ip_set.members, by_length
-        _, version, number = address(text)
-        bits = 32 if version == 4 else 128
+        bits, number = address.max_prefixlen, int(address)
         return any(
-            family == version and number >> bits - length in prefixes
-            for (family, length), prefixes in by_length.items()
+            version == address.version and number >> bits - length in prefixes
+            for (version, length), prefixes in self._prefixes(ip_set).items()
         )
+
+    def _prefixes(self, ip_set: IPSet) -> dict[tuple[int, int], set[int]]:
+        members, prefixes = self._nets.get(ip_set.id, (None, {}))
+        if members is not ip_set.members:
+            prefixes = _by_length(ip_set.members)
+            self._nets[ip_set.id] = ip_set.members, prefixes
+        return prefixes
 
 
 def _by_length(members: Iterable[str]) -> dict[tuple[int, int], set[int]]:
-    """The members' prefixes by family and prefix length."""
+    """The members' leading bits, by family and prefix length."""
     found: dict[tuple[int, int], set[int]] = {}
-    for member in members:
-        text, _, length = member.partition("/")
-        _, version, number = address(text)
-        bits = 32 if version == 4 else 128
-        found.setdefault((version, int(length)), set()).add(number >> bits - int(length))
+    for member in map(network, members):
+        bits = 32 if member.version == 4 else 128
+        found.setdefault((member.version, member.length), set()).add(member.address >> bits - member.length)
     return found

@@ -8,23 +8,17 @@ only until one fails.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from percale.calc.compiled import CompiledRule, Icmp, IPSetID, PortRange, RuleSide
-from percale.policy.address import Address
+from percale.calc.membership import Membership
+from percale.calc.networks import IPAddress
+from percale.policy.cidr import covers, shares_family
 from percale.policy.flow import Flow, is_icmp, protocol_number
 
-__all__ = ["Check", "Membership", "Wanted", "checks", "matches"]
+__all__ = ["Check", "Wanted", "checks", "matches"]
 
 Wanted: TypeAlias = int | str | Icmp | tuple[str, ...] | tuple[PortRange | IPSetID, ...]
-
-
-class Membership(Protocol):
-    """Answers whether something is in an IP set: the incremental index, a host's sets, or direct evaluation."""
-
-    def contains(self, set_id: IPSetID, address: str, protocol: int = 0, port: int = 0) -> bool:
-        """Say whether the set holds the address or, if its members are ports, the (address, protocol, port)."""
-        ...
 
 
 class Check(NamedTuple):
@@ -75,30 +69,30 @@ def _checks(rule: CompiledRule, flow: Flow, sets: Membership) -> _Checks:
     )
 
 
-def _side_checks(name: str, side: RuleSide, address: Address, protocol: int, port: int, sets: Membership) -> _Checks:
+def _side_checks(name: str, side: RuleSide, address: IPAddress, protocol: int, port: int, sets: Membership) -> _Checks:
     contains = sets.contains
     if side.ports or side.named_port_sets:
         held = _in_ranges(port, side.ports) or any(
-            contains(set_id, address.text, protocol, port) for set_id in side.named_port_sets
+            contains(set_id, address, protocol, port) for set_id in side.named_port_sets
         )
         yield name, "ports", side.ports + side.named_port_sets, held
     if side.not_ports or side.not_named_port_sets:
         held = not _in_ranges(port, side.not_ports) and not any(
-            contains(set_id, address.text, protocol, port) for set_id in side.not_named_port_sets
+            contains(set_id, address, protocol, port) for set_id in side.not_named_port_sets
         )
         yield name, "notPorts", side.not_ports + side.not_named_port_sets, held
     if side.nets:
-        yield name, "nets", side.nets, any(address.is_inside(net) for net in side.nets)
+        yield name, "nets", side.nets, any(covers(net, address) for net in side.nets)
     if side.not_nets:
         yield name, "notNets", side.not_nets, _outside(side.not_nets, address)
     if side.ip_sets:
-        held = all(contains(set_id, address.text, protocol, port) for set_id in side.ip_sets)
+        held = all(contains(set_id, address, protocol, port) for set_id in side.ip_sets)
         yield name, "sets", side.ip_sets, held
     if side.not_ip_sets:
-        held = not any(contains(set_id, address.text, protocol, port) for set_id in side.not_ip_sets)
+        held = not any(contains(set_id, address, protocol, port) for set_id in side.not_ip_sets)
         yield name, "notSets", side.not_ip_sets, held
     if side.ip_port_sets:
-        held = all(contains(set_id, address.text, protocol, port) for set_id in side.ip_port_sets)
+        held = all(contains(set_id, address, protocol, port) for set_id in side.ip_port_sets)
         yield name, "portSets", side.ip_port_sets, held
 
 
@@ -110,8 +104,8 @@ def _in_ranges(port: int, ranges: Sequence[PortRange]) -> bool:
     return any(first <= port <= last for first, last in ranges)
 
 
-def _outside(nets: Sequence[str], address: Address) -> bool:
+def _outside(nets: Sequence[str], address: IPAddress) -> bool:
     # A rule whose notNets are all of the other family does not exist for this one (spec/policy.md section 4).
-    if any(address.is_inside(net) for net in nets):
+    if any(covers(net, address) for net in nets):
         return False
-    return any(address.shares_family(net) for net in nets)
+    return any(shares_family(net, address) for net in nets)

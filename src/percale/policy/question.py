@@ -17,10 +17,11 @@ An IPv6 address with a port stands in brackets. ``via`` is the destination befor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import NamedTuple
 
+from percale.calc.networks import IPAddress
 from percale.errors import Problem, ValidationError
-from percale.policy.address import Address, address
 from percale.policy.flow import (
     EPHEMERAL_PORT,
     PROTOCOL_NUMBERS,
@@ -45,7 +46,7 @@ class Party(NamedTuple):
     """
 
     name: str = ""
-    address: Address | None = None
+    address: IPAddress | None = None
     node: str = ""
     port: int = 0
 
@@ -201,8 +202,8 @@ class _Reader:
             raise self.refused(f"{word!r} says a second time what was said before")
 
 
-def _address(text: str) -> Address | None:
+def _address(text: str) -> IPAddress | None:
     try:
-        return address(text)
+        return ip_address(text)
     except ValueError:
         return None
