@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures that tests of several packages share: a private network namespace."""
+"""What tests of several packages share: a private network namespace, and settings of hypothesis."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from percale.netlink import namespace
+
+# A test never judges wall time: on a busy machine a deadline would fail what is right.
+settings.register_profile("percale", deadline=None)
+settings.load_profile("percale")
 
 
 class NetworkNamespace:
