@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sources: policies and profiles of the cluster, compiled when their rules are first needed.
+
+Most policies of a large cluster select nothing on one host; of those an agent needs the selector and no more.
+"""
+
+from __future__ import annotations
+
+from percale.calc.compile import Compilation, PolicyResource, compile_policy, compile_profile, policy_selector
+from percale.calc.compiled import CompiledPolicy, CompiledProfile, PolicyID
+from percale.calc.labels import Labels
+from percale.resources.profile import Profile
+
+__all__ = ["PolicySource", "ProfileSource"]
+
+
+class PolicySource:
+    """A policy with its effective selector; raises SelectorError when that cannot be made."""
+
+    __slots__ = ("_compilation", "_resource", "id", "selector")
+
+    def __init__(self, resource: PolicyResource) -> None:
+        self.id = PolicyID(*resource.key)
+        self.selector = policy_selector(resource)
+        self._resource = resource
+        self._compilation: Compilation[CompiledPolicy] | None = None
+
+    @property
+    def compilation(self) -> Compilation[CompiledPolicy]:
+        """The compiled form and its IP sets; raises ValueError where validation was left out."""
+        if self._compilation is None:
+            self._compilation = compile_policy(self._resource, self.selector)
+        return self._compilation
+
+
+class ProfileSource:
+    """A profile with the labels that it gives to endpoints."""
+
+    __slots__ = ("_compilation", "_resource", "labels", "name")
+
+    def __init__(self, resource: Profile) -> None:
+        self.name = resource.name
+        self.labels: Labels = resource.spec.labels_to_apply
+        self._resource = resource
+        self._compilation: Compilation[CompiledProfile] | None = None
+
+    @property
+    def compilation(self) -> Compilation[CompiledProfile]:
+        """The compiled form and its IP sets; raises ValueError where validation was left out."""
+        if self._compilation is None:
+            self._compilation = compile_profile(self._resource)
+        return self._compilation
