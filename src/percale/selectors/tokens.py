@@ -6,8 +6,8 @@ A label name is always followed by its operator and its value, so one match take
     !!  a not in {'x', "y"}   &&   ! (  has(b)  )
     └────── operand ──────┘ joint └─┘└─operand┘ joint
 
-Nothing here can backtrack further than the piece that it is matching: alternatives differ in their first
-character, runs of blanks are possessive, and the first mismatch ends the reading.
+Reading takes time in proportion to the text: no two alternatives can match the same words, runs of blanks are
+possessive, and the first mismatch ends the reading.
 """
 
 from __future__ import annotations
