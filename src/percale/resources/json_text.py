@@ -80,7 +80,7 @@ def _head(kind: str) -> bytes:
 
 def _body(resource: Resource) -> bytes:
     if isinstance(getattr(resource.spec, "order", None), float):
-        return _ENCODER.encode(_with_go_floats(msgspec.to_builtins(resource, order="deterministic")))
+        return msgspec.json.encode(_with_go_floats(msgspec.to_builtins(resource, order="deterministic")))
     return _ENCODER.encode(resource)
 
 

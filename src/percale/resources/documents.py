@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people write: streams of YAML or JSON documents to resources, with every fault at once (spec/cli.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from percale.errors import Problem, ValidationError
+from percale.resources.kinds import KINDS, KindInfo
+from percale.resources.nodes import Member, Node, located, node_of
+from percale.resources.reader import Reader
+from percale.resources.resource import API_VERSION, Resource
+
+__all__ = ["MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Document", "DocumentError", "read_documents"]
+
+MAX_DOCUMENT_BYTES = 10 * 1024 * 1024
+"""How long one document may be."""
+MAX_DOCUMENTS = 100_000
+"""How many documents one stream may have."""
+
+_SEPARATOR = "\n---"
+_LIST_MEMBERS = {"kind", "apiVersion", "metadata", "items"}
+
+
+class DocumentError(ValidationError):
+    """The input's fault: the text cannot be read as resources; ``problems`` holds every fault of the stream."""
+
+    @property
+    def calico_text(self) -> str:
+        """What Calico's command line says of the first fault."""
+        first = next((problem for problem in self.problems if not problem.warning), None)
+        return first.calico_reason or str(first) if first else ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One resource of a stream, the warnings it gave, and the way back from a field to its line."""
+
+    resource: Resource
+    warnings: tuple[Problem, ...] = ()
+    file: str = ""
+    root: Node | None = None
+
+    def placed(self, problem: Problem) -> Problem:
+        """Return a problem of this resource with its file, its line and the resource it is about."""
+        line, column = located(self.root, problem.path) if self.root else (0, 0)
+        return problem.at(file=self.file, line=line, column=column, subject=_subject(self.resource))
+
+    def check(self, **how: Any) -> tuple[Problem, ...]:
+        """Return what ``percale.resources.check`` finds, each problem with its place; warnings come first."""
+        from percale.resources.check import check
+
+        found = check(self.resource, **how)
+        return self.warnings + tuple(sorted(map(self.placed, found), key=lambda problem: problem.line))
+
+
+def read_documents(text: str | bytes, *, file: str = "") -> list[Document]:
+    """Return the resources of a stream in their order; an empty text has none.
+
+    Raises DocumentError with all problems of all documents in the order of lines.
+    """
+    stream = _Stream(file)
+    try:
+        content = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DocumentError(
+            [Problem(path="", message="not UTF-8", hint="save the file as UTF-8", rule="yaml", file=file, line=line)]
+        ) from None
+    for number, (first_line, part) in enumerate(_split(content)):
+        if number >= MAX_DOCUMENTS:
+            stream.refuse(first_line, f"more than {MAX_DOCUMENTS} documents", "cut the file into several")
+            break
+        stream.read(part, first_line)
+    if any(not problem.warning for problem in stream.problems):
+        raise DocumentError(stream.problems)
+    return stream.documents
+
+
+def _split(content: str) -> Iterator[tuple[int, str]]:
+    """The documents with the numbers of their first lines; a line that begins with three dashes separates."""
+    start, line = 0, 1
+    while start < len(content):
+        end = content.find(_SEPARATOR, start)
+        if end < 0:
+            yield line, content[start:]
+            return
+        yield line, content[start:end]
+        after = content.find("\n", end + len(_SEPARATOR))
+        after = len(content) if after < 0 else after + 1
+        line += content.count("\n", start, after)
+        start = after
+
+
+class _Stream:
+    """The documents read so far and all that was wrong with them."""
+
+    def __init__(self, file: str) -> None:
+        self.documents: list[Document] = []
+        self.problems: list[Problem] = []
+        self._file = file
+
+    def read(self, text: str, first_line: int) -> None:
+        if len(text) > MAX_DOCUMENT_BYTES or len(text.encode()) > MAX_DOCUMENT_BYTES:
+            self.refuse(
+                first_line, f"the document is longer than {MAX_DOCUMENT_BYTES >> 20} MiB", "cut it into several"
+            )
+            return
+        root, problems = _parsed(text, first_line)
+        if root is None and problems:
+            self._keep(problems)
+            return
+        self._root(root, problems, first_line)
+
+    def refuse(self, line: int, message: str, hint: str, calico: str = "", column: int = 0) -> None:
+        self._keep([_problem(line, message, hint, calico, column)])
+
+    def _keep(self, problems: list[Problem], subject: str = "") -> None:
+        self.problems += [problem.at(file=self._file, subject=subject) for problem in problems]
+
+    def _root(self, root: Node | None, problems: list[Problem], first_line: int) -> None:
+        match root.value if root else None:
+            case list() as items:
+                self._keep(problems)
+                for item in items:
+                    self._resource(item, [], None)
+            case dict() as members if _named_list(members) is not None:
+                assert root is not None
+                self._typed_list(root, problems, _named_list(members))
+            case None:
+                self._keep(problems)
+                self.refuse(
+                    first_line,
+                    "the document has no content",
+                    "remove the surplus '---' or the comment that stands alone",
+                    "unknown resource type () and/or version ()",
+                )
+            case _:
+                assert root is not None
+                self._resource(root, problems, None)
+
+    def _typed_list(self, root: Node, problems: list[Problem], info: KindInfo | None) -> None:
+        assert isinstance(root.value, dict)
+        self._keep(problems)
+        for name, member in root.value.items():
+            if name not in _LIST_MEMBERS:
+                text = f'error unmarshaling JSON: while decoding JSON: json: unknown field "{name}"'
+                self.refuse(member.line, f"unknown field {name!r} in a list", "a list has items", text, member.column)
+        items = root.value.get("items", Member(Node(None))).node
+        if items.value is not None and not isinstance(items.value, list):
+            self.refuse(items.line, "items: expected a list of resources", "write one resource per '- '")
+            return
+        for item in items.value or []:
+            self._resource(item, [], info)
+
+    def _resource(self, node: Node, problems: list[Problem], listed: KindInfo | None) -> None:
+        info = self._info(node, listed)
+        if info is None:
+            self._keep(problems)
+            return
+        reader = Reader(people=True)
+        resource = reader.resource(node, info.type)
+        found = sorted(problems + reader.problems, key=lambda problem: (problem.line, problem.column))
+        subject = _subject(resource)
+        placed = tuple(problem.at(file=self._file, subject=subject) for problem in found)
+        self.problems += placed
+        if all(problem.warning for problem in placed):
+            self.documents.append(Document(resource, placed, self._file, node))
+
+    def _info(self, node: Node, listed: KindInfo | None) -> KindInfo | None:
+        """The kind that a resource names, or that of the list it stands in."""
+        if not isinstance(node.value, dict):
+            found = {str: "string", list: "array", bool: "bool"}.get(type(node.value), "number")
+            self.refuse(
+                node.line,
+                "expected a resource with apiVersion, kind, metadata and spec",
+                "begin with 'apiVersion: projectcalico.org/v3'",
+                _no_resource(found),
+                node.column,
+            )
+            return None
+        kind, version = _member_text(node, "kind"), _member_text(node, "apiVersion")
+        if listed and not kind and not version:
+            return listed
+        if not kind:
+            self.refuse(
+                node.line,
+                "the resource has no kind",
+                "add a line such as 'kind: NetworkPolicy'",
+                _no_resource("object"),
+            )
+            return None
+        info = KINDS.get(kind)
+        if info is None or not info.aliases or version != API_VERSION:
+            line, column = located(node, "kind" if version == API_VERSION else "apiVersion")
+            message = f"unknown kind {kind!r}" if version == API_VERSION else f"unknown apiVersion {version!r}"
+            text = f"unknown resource type ({kind}) and/or version ({version})"
+            self.refuse(line, message, _kind_hint(kind, version), text, column)
+            return None
+        return info
+
+
+def _parsed(text: str, first_line: int) -> tuple[Node | None, list[Problem]]:
+    from percale.resources.yaml_nodes import NodeParser  # PyYAML is loaded only when something is read
+
+    parser = NodeParser(text, first_line=first_line)
+    root = parser.parse()
+    if root is None and parser.problems and text.lstrip()[:1] in {"{", "["}:
+        # JSON that YAML cannot read: characters written as surrogate pairs.
+        import msgspec
+
+        try:
+            return node_of(msgspec.json.decode(text)), []
+        except msgspec.DecodeError:
+            pass  # the YAML parser's problem says where
+    return root, parser.problems
+
+
+def _named_list(members: dict[str, Member]) -> KindInfo | None:
+    """The kind of a typed list's items, None for what is no typed list."""
+    kind = members["kind"].node.value if "kind" in members else None
+    if not isinstance(kind, str) or not kind.endswith("List"):
+        return None
+    version = members["apiVersion"].node.value if "apiVersion" in members else None
+    info = KINDS.get(kind.removesuffix("List"))
+    return info if info and info.aliases and version == API_VERSION else None
+
+
+def _member_text(node: Node, name: str) -> str:
+    assert isinstance(node.value, dict)
+    value = node.value[name].node.value if name in node.value else ""
+    return value if isinstance(value, str) else ""
+
+
+def _kind_hint(kind: str, version: str) -> str:
+    if version != API_VERSION:
+        return f"write 'apiVersion: {API_VERSION}'"
+    from difflib import get_close_matches
+
+    known = {info.kind.lower(): info.kind for info in KINDS.values() if info.aliases}
+    close = get_close_matches(kind.lower(), known, n=1)
+    return f"did you mean {known[close[0]]!r}?" if close else f"known kinds: {', '.join(known.values())}"
+
+
+def _no_resource(found: str) -> str:
+    return (
+        f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go value of type"
+        " []unstructured.Unstructured"
+    )
+
+
+def _problem(line: int, message: str, hint: str, calico: str, column: int) -> Problem:
+    return Problem(
+        path="", message=message, hint=hint, rule="document", line=line, column=column, calico_reason=calico
+    )  # fmt: skip
+
+
+def _subject(resource: Resource) -> str:
+    namespace = resource.namespace if resource.namespaced else ""
+    name = f"{namespace}/{resource.name}" if namespace else resource.name
+    return f"{resource.kind} {name}".rstrip()

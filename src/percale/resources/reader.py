@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From nodes to typed values: every fault is collected with its path, and what is sound is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from percale.errors import Problem, ValidationError
+from percale.resources.durations import duration, moment
+from percale.resources.fields import as_number, number, octet_or_name, port
+from percale.resources.nodes import Member, Node, node_of, plain
+from percale.resources.resource import Resource
+from percale.resources.scalars import Plain, text_of
+
+__all__ = ["Place", "Reader", "read_stored"]
+
+R = TypeVar("R", bound=Resource)
+
+_ABSENT: Any = object()
+_IGNORED = {"kind", "apiVersion"}
+# Field types with several spellings: what they accept besides texts, and the function that makes them canonical.
+_SPECIAL: Mapping[str, tuple[bool, Callable[[Any], Any]]] = {
+    "Port": (True, port),
+    "Protocol": (True, octet_or_name),
+    "DSCP": (True, octet_or_name),
+    "ASNumber": (True, as_number),
+    "Duration": (False, duration),
+    "Time": (False, moment),
+}
+
+
+class Place(NamedTuple):
+    """Where the reader is: the path as written, Go's path without indices, and the structure it is in."""
+
+    path: str = ""
+    dotted: str = ""
+    owner: str = ""
+
+    def member(self, name: str, owner: str) -> Place:
+        """The place of a member of the structure ``owner`` here."""
+        return Place(_joined(self.path, name), _joined(self.dotted, name), owner)
+
+    def key(self, name: str) -> Place:
+        """The place of the value of one key of a map."""
+        path = f"{self.path}['{name}']" if set(name) & set(".[]'") else _joined(self.path, name)
+        return Place(path, self.dotted, self.owner)
+
+    def item(self, index: int) -> Place:
+        """The place of an item of a list."""
+        return Place(f"{self.path}[{index}]", self.dotted, self.owner)
+
+
+class Reader:
+    """Reads nodes as the types of the models.
+
+    ``people`` chooses the rules for documents that people write: unknown fields are refused, scalars become texts
+    where a text is wanted (with a warning when the text is another one). Otherwise the rules of stored values hold:
+    unknown fields are ignored and each value must have its JSON type. In both, ``null`` counts as absent and the
+    case of field names does not matter.
+    """
+
+    def __init__(self, *, people: bool) -> None:
+        self.problems: list[Problem] = []
+        self._people = people
+
+    def resource(self, root: Node, kind: type[R]) -> R:
+        """Return the resource with every member that could be read."""
+        value = self._struct(root, _type_of(kind), Place(), ignored=_IGNORED)
+        return kind() if value is _ABSENT else value
+
+    def _value(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
+        if isinstance(wanted, inspect.Metadata):
+            if special := (wanted.extra or {}).get("type"):
+                return self._special(node, special, place)
+            wanted = wanted.type
+        return _READERS[type(wanted)](self, node, wanted, place)
+
+    def _struct(self, node: Node, wanted: inspect.Type, place: Place, *, ignored: Collection[str] = ()) -> Any:
+        assert isinstance(wanted, inspect.StructType)
+        if not isinstance(node.value, dict):
+            return self._wrong(node, place, "an object with members", f"v3.{wanted.cls.__name__}")
+        fields = _fields(wanted.cls)
+        values = {}
+        for name, member in node.value.items():
+            field = fields.get(name) or fields.get(name.lower())
+            if field is None:
+                if self._people and name not in ignored:
+                    self._unknown(name, member, wanted.cls, place)
+                continue
+            if member.node.value is None:
+                continue
+            value = self._value(member.node, field.type, place.member(name, wanted.cls.__name__))
+            if value is not _ABSENT:
+                values[field.name] = value
+        try:
+            return wanted.cls(**values)
+        except ValueError as error:  # a rule that binds several members
+            return self._refuse(node, place, str(error))
+
+    def _list(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
+        assert isinstance(wanted, inspect.VarTupleType)
+        if not isinstance(node.value, list):
+            return self._wrong(node, place, f"a list of {_plural(wanted.item_type)}", _go_type(wanted))
+        items = [self._item(item, wanted.item_type, place.item(index)) for index, item in enumerate(node.value)]
+        return tuple(item for item in items if item is not _ABSENT)
+
+    def _item(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
+        if node.value is None:
+            return _zero(wanted)
+        return self._value(node, wanted, place)
+
+    def _map(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
+        assert isinstance(wanted, inspect.DictType)
+        if not isinstance(node.value, dict):
+            return self._wrong(node, place, "an object with members", _go_type(wanted))
+        items = {
+            name: self._item(member.node, wanted.value_type, place.key(name)) for name, member in node.value.items()
+        }
+        return {name: item for name, item in items.items() if item is not _ABSENT}
+
+    def _union(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
+        assert isinstance(wanted, inspect.UnionType)
+        options = [option for option in wanted.types if not isinstance(option, inspect.NoneType)]
+        if node.value is None:
+            return None
+        assert len(options) == 1, "unions other than with None carry the name of their type"
+        return self._value(node, options[0], place)
+
+    def _special(self, node: Node, name: str, place: Place) -> Any:
+        if name == "Number":
+            value = self._number(node, None, place)
+            return value if value is _ABSENT else number(value)
+        numeric, canonical = _SPECIAL[name]
+        value = _whole(node.value) if self._people else node.value
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if is_number and not numeric and self._people and name == "Time":
+            value = self._text(node, None, place)
+        elif not (isinstance(value, str) or (is_number and numeric)):
+            wanted = "a number or a text" if numeric else "a text"
+            return self._wrong(node, place, wanted, name)
+        try:
+            return canonical(value)
+        except ValueError as error:
+            return self._refuse(node, place, str(error))
+
+    def _text(self, node: Node, wanted: inspect.Type | None, place: Place) -> Any:
+        value = node.value
+        if isinstance(value, str):
+            return value
+        if not self._people or isinstance(value, list | dict):
+            return self._wrong(node, place, "a text", "string")
+        text = text_of(value)
+        written = node.text
+        if written is not None and written != text:
+            if isinstance(value, float) and written.lstrip("+-").replace("_", "").isdigit():
+                return self._refuse(
+                    node,
+                    place,
+                    f"the unquoted number {written} does not fit 64 bits and would become the text {text!r}",
+                    f'write it in quotes: "{written}"',
+                )
+            if value is not None:
+                self._warn(
+                    node, place, f"the unquoted {written} becomes the text {text!r}", f'to keep it, write "{written}"'
+                )
+        return text
+
+    def _integer(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
+        assert isinstance(wanted, inspect.IntType)
+        value = _whole(node.value) if self._people else node.value
+        if isinstance(value, bool) or not isinstance(value, int):
+            found = _wrong_text(node)
+            hint = f"remove the quotes: {node.value}" if isinstance(value, str) and value.isdigit() else ""
+            return self._wrong(node, place, "a whole number", _go_type(wanted), hint, found)
+        least = -(2**63) if wanted.ge is None else wanted.ge
+        greatest = 2**63 - 1 if wanted.le is None else wanted.le
+        if wanted.ge == 0 and wanted.le is None:
+            greatest = 2**64 - 1
+        if not least <= value <= greatest:
+            return self._refuse(
+                node,
+                place,
+                f"{value} is out of range: expected {least} to {greatest}",
+                calico=_unmarshal_text(f"number {value}", place, _go_type(wanted)),
+            )
+        return value
+
+    def _number(self, node: Node, wanted: inspect.Type | None, place: Place) -> Any:
+        if isinstance(node.value, bool) or not isinstance(node.value, int | float):
+            return self._wrong(node, place, "a number", "float64")
+        return node.value
+
+    def _bool(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
+        if not isinstance(node.value, bool):
+            return self._wrong(node, place, "true or false", "bool")
+        return node.value
+
+    def _any(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
+        return plain(node)
+
+    def _unknown(self, name: str, member: Member, owner: type, place: Place) -> None:
+        self.problems.append(
+            Problem(
+                path=_joined(place.path, name),
+                message=f"unknown field {name!r}",
+                hint=_suggestion(name, owner, place),
+                rule="fields",
+                line=member.line,
+                column=member.column,
+                calico_reason=f'error unmarshaling JSON: while decoding JSON: json: unknown field "{name}"',
+            )
+        )
+
+    def _wrong(self, node: Node, place: Place, wanted: str, go_type: str, hint: str = "", found: str = "") -> Any:
+        if not hint and wanted.startswith("a list") and not isinstance(node.value, dict):
+            hint = f"write [{_written(node)}]"
+        return self._refuse(
+            node,
+            place,
+            f"expected {wanted}, found {found or _wrong_text(node)}",
+            hint,
+            calico=_unmarshal_text(_go_value(node.value), place, go_type),
+        )
+
+    def _refuse(self, node: Node, place: Place, message: str, hint: str = "", calico: str = "") -> Any:
+        self.problems.append(
+            Problem(
+                path=place.path,
+                message=message,
+                hint=hint,
+                rule="type",
+                value=node.text if node.text is not None else plain(node),
+                line=node.line,
+                column=node.column,
+                calico_reason=calico or f"error unmarshaling JSON: while decoding JSON: {message}",
+            )
+        )
+        return _ABSENT
+
+    def _warn(self, node: Node, place: Place, message: str, hint: str) -> None:
+        self.problems.append(
+            Problem(
+                path=place.path,
+                message=message,
+                hint=hint,
+                rule="yaml",
+                line=node.line,
+                column=node.column,
+                warning=True,
+            )
+        )
+
+
+_READERS: Mapping[type, Callable[[Reader, Node, Any, Place], Any]] = {
+    inspect.StructType: Reader._struct,
+    inspect.VarTupleType: Reader._list,
+    inspect.DictType: Reader._map,
+    inspect.UnionType: Reader._union,
+    inspect.StrType: Reader._text,
+    inspect.IntType: Reader._integer,
+    inspect.FloatType: Reader._number,
+    inspect.BoolType: Reader._bool,
+    inspect.AnyType: Reader._any,
+}
+
+
+def read_stored(text: bytes | str, kind: type[R]) -> R:
+    """Return a resource from JSON as lenient as Calico's own decoder. Raises ValidationError with every fault."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ValidationError([Problem(path="", message=f"not readable as JSON: {error}", rule="json")]) from None
+    reader = Reader(people=False)
+    resource = reader.resource(node_of(value), kind)
+    if reader.problems:
+        raise ValidationError(reader.problems)
+    return resource
+
+
+@cache
+def _type_of(kind: type[Resource]) -> inspect.Type:
+    return inspect.type_info(kind)
+
+
+@cache
+def _fields(owner: type) -> dict[str, inspect.Field]:
+    """The members of a structure by their names, exact and in lower case."""
+    wanted = inspect.type_info(owner)
+    assert isinstance(wanted, inspect.StructType)
+    exact = {field.encode_name: field for field in wanted.fields}
+    return {name.lower(): field for name, field in exact.items()} | exact
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _whole(value: Any) -> Any:
+    """A float without fraction as the integer that Go's JSON makes of it."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
+
+
+def _zero(wanted: inspect.Type) -> Any:
+    if isinstance(wanted, inspect.Metadata):
+        special = (wanted.extra or {}).get("type")
+        return 0 if special else _zero(wanted.type)
+    match wanted:
+        case inspect.StrType():
+            return ""
+        case inspect.IntType() | inspect.FloatType():
+            return 0
+        case inspect.BoolType():
+            return False
+        case inspect.StructType():
+            return wanted.cls()
+        case inspect.VarTupleType():
+            return ()
+        case inspect.DictType():
+            return {}
+        case _:
+            return None
+
+
+def _written(node: Node) -> str:
+    return node.text if node.text is not None else str(node.value)
+
+
+def _wrong_text(node: Node) -> str:
+    match node.value:
+        case dict():
+            return "an object with members"
+        case list():
+            return "a list"
+        case str() as text:
+            return f"the text {text!r}"
+        case _:
+            return _written(node) or "nothing"
+
+
+def _plural(wanted: inspect.Type) -> str:
+    while isinstance(wanted, inspect.Metadata):
+        wanted = wanted.type
+    return {inspect.StrType: "texts", inspect.StructType: "objects"}.get(type(wanted), "values")
+
+
+def _suggestion(name: str, owner: type, place: Place) -> str:
+    from difflib import get_close_matches  # slow to import; only the unlucky pay
+
+    known = [field.encode_name for field in _fields(owner).values()]
+    if close := get_close_matches(name, known, n=1):
+        return f"did you mean {close[0]!r}?"
+    if place.path in {"", "spec"}:
+        from percale.resources.metadata import ObjectMeta
+
+        if name in _fields(ObjectMeta):
+            return f"{name!r} belongs under metadata"
+    return f"known here: {', '.join(sorted(set(known)))}"
+
+
+def _go_value(value: Plain | list[Any] | dict[str, Any]) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return f"number {value}" if isinstance(value, float) else "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+_GO_INTEGERS = {(0, 255): "uint8", (0, 65535): "uint16", (0, 4294967295): "uint32", (0, None): "uint64"} | {
+    (-(2**31), 2**31 - 1): "int32",
+    (-(2**63), 2**63 - 1): "int64",
+}
+
+
+def _go_type(wanted: inspect.Type) -> str:
+    match wanted:
+        case inspect.Metadata():
+            return str((wanted.extra or {}).get("type") or _go_type(wanted.type))
+        case inspect.StrType():
+            return "string"
+        case inspect.IntType():
+            return _GO_INTEGERS.get((wanted.ge, wanted.le), "int")  # type: ignore[arg-type]
+        case inspect.StructType():
+            return f"v3.{wanted.cls.__name__}"
+        case inspect.VarTupleType():
+            return f"[]{_go_type(wanted.item_type)}"
+        case inspect.DictType():
+            return f"map[string]{_go_type(wanted.value_type)}"
+        case _:
+            return "bool"
+
+
+def _unmarshal_text(found: str, place: Place, go_type: str) -> str:
+    """What Go's decoder says of a value of the wrong type."""
+    where = f"Go struct field {place.owner}.{place.dotted}" if place.owner else "Go value"
+    return (
+        f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into {where} of type {go_type}"
+    )
