@@ -51,7 +51,7 @@ _OPERAND = rf"""
 """
 _JOINT = rf"{BLANK} (?: (?P<and> && ) | (?P<or> \|\| ) | (?P<close> \) ) | (?P<end> \Z ) )"
 
-# Compiled on first use: together the patterns cost more than the import of the rest of the package.
+# Compiled on first use: a command that reads no selector must not wait for more than a millisecond.
 
 
 @cache
