@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A block: the state of every address in one slice of a pool, and the pure operations on it (spec/ipam.md section 3).
 
-A block is a value. Each operation returns a new one; writing it by compare-and-swap is the caller's (percale.ipam.store).
+A block is a value: each operation returns a new one. Writing it by compare-and-swap is the store's task.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -53,11 +52,12 @@ class Release(NamedTuple):
 
 
 class Released(NamedTuple):
-    """What a release made: the new block, the addresses that nobody had, and the count of freed ones per handle."""
+    """What a release made: the new block, the addresses freed and those that nobody had, the handles that lost some."""
 
     block: Block
+    addresses: tuple[Address, ...] = ()
     unallocated: tuple[Address, ...] = ()
-    freed: Mapping[str, int] = {}
+    handles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +162,8 @@ class Block:
 
     # Allocation
 
-    def auto_assigned(
-        self, count: int, owner: Attribute, reservations: Reservations
-    ) -> tuple[Block, list[Address]]:
-        """Return the block with up to ``count`` free addresses given to ``owner``, and the addresses in order of use."""
+    def auto_assigned(self, count: int, owner: Attribute, reservations: Reservations) -> tuple[Block, list[Address]]:
+        """Return the block with up to ``count`` free addresses given to ``owner``, and these in order of use."""
         ordinals = self.free_ordinals(reservations)[:count]
         if not ordinals:
             return self, []
@@ -205,7 +203,6 @@ class Block:
 
         Raises IpamError if a handle or sequence number is not the address's own; then nothing is released.
         """
-        freed: Counter[str] = Counter()
         unallocated: list[Address] = []
         ordinals: set[int] = set()
         for release in releases:
@@ -215,16 +212,12 @@ class Block:
                 unallocated.append(release.address)
                 continue
             self._require_match(release, ordinal, attribute)
-            if ordinal not in ordinals and attribute.canonical_handle:
-                freed[attribute.canonical_handle] += 1
             ordinals.add(ordinal)
-        return Released(self._freed(ordinals, now, cooldown_s), tuple(dict.fromkeys(unallocated)), freed)
+        return self._freed(ordinals, now, cooldown_s)._replace(unallocated=tuple(dict.fromkeys(unallocated)))
 
     def released_by_handle(self, handle: str, now: datetime, cooldown_s: int = 0) -> Released:
         """Return the block without the addresses of a handle; the same block if there is none."""
-        addresses = self.addresses_of(handle)
-        block = self._freed({self.ordinal(address) for address in addresses}, now, cooldown_s)
-        return Released(block, (), {handle: len(addresses)} if addresses else {})
+        return self._freed({self.ordinal(address) for address in self.addresses_of(handle)}, now, cooldown_s)
 
     def _require_match(self, release: Release, ordinal: int, attribute: Attribute) -> None:
         if release.sequence is not None and release.sequence != self.sequences.get(ordinal, 0):
@@ -236,19 +229,25 @@ class Block:
         if release.handle is not None and release.handle != attribute.canonical_handle:
             raise IpamError(
                 Reason.BAD_HANDLE,
-                f"address {release.address} belongs to handle {attribute.canonical_handle!r}, not to {release.handle!r}",
+                f"address {release.address} belongs to handle {attribute.canonical_handle!r}, not {release.handle!r}",
             )
 
-    def _freed(self, ordinals: set[int], now: datetime, cooldown_s: int) -> Block:
+    def _freed(self, ordinals: set[int], now: datetime, cooldown_s: int) -> Released:
         if not ordinals:
-            return self
-        attributes = (*self.attributes, Attribute(released_at=now.replace(microsecond=0)))
-        allocations = tuple(
-            len(self.attributes) if ordinal in ordinals else index for ordinal, index in enumerate(self.allocations)
+            return Released(self)
+        ascending = sorted(ordinals)
+        owners = (self.attributes[index] for ordinal in ascending if (index := self.allocations[ordinal]) is not None)
+        handles = tuple(dict.fromkeys(owner.canonical_handle for owner in owners if owner.canonical_handle))
+        cooling = replace(
+            self,
+            attributes=(*self.attributes, Attribute(released_at=now.replace(microsecond=0))),
+            allocations=tuple(
+                len(self.attributes) if ordinal in ordinals else index for ordinal, index in enumerate(self.allocations)
+            ),
+            sequences={**self.sequences, **dict.fromkeys(ascending, self.sequence)},
         )
-        sequences = {**self.sequences, **dict.fromkeys(ordinals, self.sequence)}
-        cooling = replace(self, attributes=attributes, allocations=allocations, sequences=sequences)
-        return cooling.collected(now, cooldown_s)
+        addresses = tuple(self.address(ordinal) for ordinal in ascending)
+        return Released(cooling.collected(now, cooldown_s), addresses, handles=handles)
 
     def collected(self, now: datetime, cooldown_s: int = 0) -> Block:
         """Return the block with cooled addresses free again, at the tail of the queue, and unused attributes gone.
@@ -318,5 +317,5 @@ def block_problems(block: Block) -> list[str]:
     elif any(block.allocations[ordinal] is not None for ordinal in free if ordinal < len(block.allocations)):
         problems.append(f"block {block.network} lists an address as free that is allocated")
     if len(free) + sum(index is not None for index in block.allocations) != size:
-        problems.append(f"block {block.network} loses addresses: {len(free)} free ones and the used ones are not {size}")
+        problems.append(f"block {block.network} loses addresses: free and used ones together are not {size}")
     return problems

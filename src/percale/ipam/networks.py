@@ -36,11 +36,7 @@ def subnet(network: Network, prefix: int, index: int) -> Network:
 
 def within(inner: Network, outer: Network) -> bool:
     """Report whether every address of ``inner`` lies in ``outer``; families never mix."""
-    return (
-        inner.version == outer.version
-        and inner.prefixlen >= outer.prefixlen
-        and inner.network_address in outer
-    )
+    return inner.version == outer.version and inner.prefixlen >= outer.prefixlen and inner.network_address in outer
 
 
 def _bounds(network: Network) -> tuple[int, int]:

@@ -6,13 +6,13 @@ The start comes from Go's math/rand seeded by the name, so that hosts of both im
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from percale.ipam.networks import Network, subnet
 from percale.ipam.prng_table import seed_words
 
-__all__ = ["GoRandom", "block_count", "blocks_in_order", "host_seed", "start_index"]
+__all__ = ["GoRandom", "block_count", "blocks_in_order", "host_seed", "in_host_order", "start_index"]
 
 _WORDS, _LAG = 607, 273
 _MASK64 = (1 << 64) - 1
@@ -93,3 +93,15 @@ def blocks_in_order(pool: Network, block_size: int, host: str, seed: int | None 
     start = start_index(host, count) if seed is None else GoRandom(seed).below(count)
     for step in range(count):
         yield subnet(pool, block_size, (start + step) % count)
+
+
+def in_host_order(networks: Iterable[Network], pool: Network, block_size: int, host: str) -> list[Network]:
+    """Return blocks of a pool in the order in which `blocks_in_order` meets them."""
+    count = block_count(pool, block_size)
+    start = start_index(host, count)
+    base, shift = int(pool.network_address), pool.max_prefixlen - block_size
+
+    def steps(network: Network) -> int:
+        return (((int(network.network_address) - base) >> shift) - start) % count
+
+    return sorted(networks, key=steps)

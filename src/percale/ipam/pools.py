@@ -56,6 +56,10 @@ class Pool:
         """Report whether workloads in a namespace with these labels may have addresses of this pool."""
         return self.namespace_selector is None or parse(self.namespace_selector).matches(labels)
 
+    def has_block(self, network: Network) -> bool:
+        """Report whether a network is one of the blocks that this pool is cut into."""
+        return network.prefixlen == self.block_size and within(network, self.network)
+
     def block_of(self, address: Address) -> Network:
         """Return the network of the block that an address of this pool belongs to."""
         return parse_network(f"{address}/{self.block_size}")
@@ -63,7 +67,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class PoolRequest:
-    """What an automatic assignment asks of its pools; ``wanted`` are CIDRs in order of preference, () leaves the choice."""
+    """What an automatic assignment asks of pools; ``wanted`` are their CIDRs in order, () leaves the choice."""
 
     version: int
     use: str

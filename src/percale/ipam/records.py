@@ -62,11 +62,10 @@ class Handle:
     blocks: Mapping[str, int] = field(default_factory=dict)
     deleted: bool = False
 
-    def plus(self, cidr: str, count: int) -> Handle:
-        """Return the handle with ``count`` more addresses in a block; less than one leaves the block out."""
-        total = self.blocks.get(cidr, 0) + count
+    def with_count(self, cidr: str, count: int) -> Handle:
+        """Return the handle with this many addresses in a block; none leaves the block out."""
         others = {key: value for key, value in self.blocks.items() if key != cidr}
-        return replace(self, blocks={**others, cidr: total} if total > 0 else others)
+        return replace(self, blocks={**others, cidr: count} if count else others)
 
 
 @dataclass(frozen=True, slots=True)
