@@ -15,11 +15,12 @@ from percale.errors import PercaleError
 from percale.netlink.attributes import parse, text_of
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from typing import Self
 
 __all__ = [
     "NETFILTER",
     "ROUTE",
+    "Connection",
     "Message",
     "NetlinkError",
     "NetlinkSocket",
@@ -64,6 +65,16 @@ class NetlinkError(PercaleError, OSError):
         self.explanation, self.index, self.context = explanation, index, context
         text = os.strerror(number) if number < 512 else f"error {number}"
         super().__init__(number, ": ".join(part for part in (context, text, explanation) if part))
+
+    @property
+    def is_not_found(self) -> bool:
+        """Whether what was to be read, changed or deleted is not there."""
+        return self.errno in (errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL, errno.ENXIO)
+
+    @property
+    def already_exists(self) -> bool:
+        """Whether what was to be made is there already."""
+        return self.errno == errno.EEXIST
 
     def __str__(self) -> str:
         return str(self.strerror)
@@ -152,12 +163,10 @@ class NetlinkSocket:
         except PermissionError:  # a user namespace: the plain option is capped by net.core.[rw]mem_max
             self._socket.setsockopt(sockets.SOL_SOCKET, plain, size)
 
-    def __enter__(self) -> NetlinkSocket:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -337,6 +346,36 @@ class NetlinkSocket:
                 raise
             self._overruns += 1
             raise NetlinkError(errno.ENOBUFS, "notifications were lost; read everything again") from error
+
+
+class Connection:
+    """What the connections to the kernel's parts have in common: one socket, closed with the context."""
+
+    def __init__(self, socket: NetlinkSocket) -> None:
+        self._socket = socket
+
+    @property
+    def port_id(self) -> int:
+        """The number by which notifications name what this connection did."""
+        return self._socket.port_id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket; closing twice is fine."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """The file descriptor, for ``select``."""
+        return self._socket.fileno()
+
+    def statistics(self) -> SocketStatistics:
+        """What the socket has done so far; what changes nothing sends no message."""
+        return self._socket.statistics()
 
 
 def _error_of(message: Message, index: int, context: str) -> NetlinkError | None:

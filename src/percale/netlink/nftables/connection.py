@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from percale.netlink.attributes import parse, string, text_of
 from percale.netlink.nftables.batch_codec import (
@@ -25,10 +24,7 @@ from percale.netlink.nftables.element_codec import decode_elements, decode_keys
 from percale.netlink.nftables.object_codec import FAMILIES, decode_chain, decode_rule, decode_set, decode_table
 from percale.netlink.nftables.objects import Chain, Element, Rule, Set, Table
 from percale.netlink.nftables.operations import Batch, Operation
-from percale.netlink.socket import NETFILTER, NetlinkError, NetlinkSocket, SocketStatistics
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from percale.netlink.socket import NETFILTER, Connection, NetlinkError, NetlinkSocket
 
 __all__ = ["BatchError", "Change", "Monitor", "NftSocket"]
 
@@ -50,28 +46,11 @@ class BatchError(NetlinkError):
         super().__init__(error.errno or errno.EIO, error.explanation, index=position or 0, context=context)
 
 
-class NftSocket:
+class NftSocket(Connection):
     """A connection to nf_tables in the calling thread's network namespace; a context manager, for one thread."""
 
     def __init__(self) -> None:
-        self._socket = NetlinkSocket(NETFILTER)
-        self.port_id = self._socket.port_id
-
-    def __enter__(self) -> NftSocket:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the socket; closing twice is fine."""
-        self._socket.close()
-
-    def statistics(self) -> SocketStatistics:
-        """What the socket has done so far; an empty batch sends nothing."""
-        return self._socket.statistics()
+        super().__init__(NetlinkSocket(NETFILTER))
 
     def commit(self, batch: Batch, *, generation: int | None = None) -> None:
         """Apply a batch whole or not at all; raises BatchError, and NetlinkError (EMSGSIZE) if it is too long to send.
@@ -156,31 +135,11 @@ class Change:
     generation: int | None = None
 
 
-class Monitor:
+class Monitor(Connection):
     """Notifications about nf_tables in the calling thread's network namespace; a context manager."""
 
     def __init__(self) -> None:
-        self._socket = NetlinkSocket(NETFILTER, (_NFNLGRP_NFTABLES,), receive_buffer=8 << 20)
-
-    def __enter__(self) -> Monitor:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the socket; closing twice is fine."""
-        self._socket.close()
-
-    def fileno(self) -> int:
-        """The file descriptor, for ``select``."""
-        return self._socket.fileno()
-
-    def statistics(self) -> SocketStatistics:
-        """What the socket has received so far."""
-        return self._socket.statistics()
+        super().__init__(NetlinkSocket(NETFILTER, (_NFNLGRP_NFTABLES,), receive_buffer=8 << 20))
 
     def receive(self, timeout_s: float | None = None) -> list[Change]:
         """The next changes, none after the timeout; raises NetlinkError (ENOBUFS) when some were lost."""
