@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from percale.datastore.seams import KeyValue
+from percale.datastore.keyvalue import KeyValue
 from percale.ipam.assignment import AutoAssignment
 from percale.ipam.block import Attribute, Block, Release
 from percale.ipam.claims import Claims

@@ -15,11 +15,24 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
-from percale.datastore.seams import Compare, Delete, Get, Item, KeyValue, Operation, Put, Range, prefix_end
-from percale.ipam import keys
+from percale.datastore.keys import (
+    IPAM_CONFIG,
+    AffinityKey,
+    BlockKey,
+    HandleKey,
+    KeyRange,
+    affinity_range,
+    block_range,
+    ipam_host,
+    parse,
+    parse_affinity,
+    resource_path,
+    resource_range,
+)
+from percale.datastore.keyvalue import Compare, Delete, Get, Item, KeyValue, Operation, Put, Range
 from percale.ipam.block import Block
 from percale.ipam.errors import IpamError, Reason
-from percale.ipam.networks import Network, Reservations
+from percale.ipam.networks import Network, Reservations, parse_network
 from percale.ipam.pools import Pool
 from percale.ipam.records import (
     Affinity,
@@ -35,7 +48,7 @@ from percale.ipam.records import (
     encode_config,
     encode_handle,
 )
-from percale.resources import decode_json
+from percale.resources import Key, decode_json
 
 __all__ = [
     "MAX_RETRIES",
@@ -115,16 +128,16 @@ class IpamStore:
     ) -> Surroundings:
         """Return configuration, pools, reservations, on request also a node's labels, an owner's blocks, a handle."""
         wanted = {
-            "config": Get(keys.CONFIG),
-            "pools": _prefix(keys.POOLS),
-            "reservations": _prefix(keys.RESERVATIONS),
+            "config": Get(IPAM_CONFIG),
+            "pools": Get(*resource_range("IPPool")),
+            "reservations": Get(*resource_range("IPReservation")),
         }
         if node:
-            wanted["node"] = Get(keys.node(node))
+            wanted["node"] = Get(resource_path(Key("Node", "", node)))
         if owner:
-            wanted["affinities"] = _prefix(keys.affinities(owner, version))
+            wanted["affinities"] = Get(*_affinity_range(owner, version))
         if handle:
-            wanted["handle"] = Get(keys.handle(handle))
+            wanted["handle"] = Get(_handle_path(handle))
         found = dict(zip(wanted, self._read(list(wanted.values())), strict=True))
         config, nodes, handles = found["config"], found.get("node"), found.get("handle")
         return Surroundings(
@@ -138,17 +151,17 @@ class IpamStore:
 
     def config(self) -> IpamConfig:
         """Return the configuration, or the defaults; reading never writes it."""
-        item = self._keyvalue.get(keys.CONFIG)
+        item = self._keyvalue.get(IPAM_CONFIG)
         return decode_config(item.value if item else None)
 
     def set_config(self, config: IpamConfig) -> None:
         """Store the configuration unless it is that already; raises IpamError for combinations that are not allowed."""
         config.check()
         for _ in retrying("the IPAM configuration"):
-            item = self._keyvalue.get(keys.CONFIG)
+            item = self._keyvalue.get(IPAM_CONFIG)
             if decode_config(item.value if item else None) == config:
                 return
-            if self.commit(Write(keys.CONFIG, encode_config(config), item.mod_revision if item else 0)):
+            if self.commit(Write(IPAM_CONFIG, encode_config(config), item.mod_revision if item else 0)):
                 return
 
     def block(self, network: Network, cooldown_s: int) -> Stored[Block] | None:
@@ -157,13 +170,12 @@ class IpamStore:
 
     def blocks_of(self, networks: Sequence[Network], cooldown_s: int) -> list[Stored[Block] | None]:
         """Return the blocks of several networks, in their order, None for those that do not exist."""
-        answers = self._read([Get(keys.block(network)) for network in networks])
+        answers = self._read([Get(_block_path(network)) for network in networks])
         return [self._block(items[0], cooldown_s) if items else None for items in answers]
 
     def blocks(self, cooldown_s: int, version: int | None = None) -> Iterator[Stored[Block]]:
         """Yield every block, of one IP version on request; one that can't be read is logged and left out."""
-        prefix = keys.blocks(version)
-        for item in self._keyvalue.range(prefix, prefix_end(prefix)).items:
+        for item in self._keyvalue.range(*block_range(version or 0)).items:
             try:
                 yield self._block(item, cooldown_s)
             except IpamError as error:
@@ -171,23 +183,23 @@ class IpamStore:
 
     def existing_blocks(self, version: int) -> set[Network]:
         """Return the networks of all blocks of an IP version."""
-        prefix = keys.blocks(version)
-        items = self._keyvalue.range(prefix, prefix_end(prefix), keys_only=True).items
-        return {network for item in items if (network := keys.parse_block(item.key)) is not None}
+        items = self._keyvalue.range(*block_range(version), keys_only=True).items
+        found = (parse(item.key) for item in items)
+        return {parse_network(key.cidr) for key in found if isinstance(key, BlockKey)}
 
     def _block(self, item: Item, cooldown_s: int) -> Stored[Block]:
         return Stored(decode_block(item.value).collected(self.now, cooldown_s), item.mod_revision)
 
     def affinity(self, owner: str, network: Network) -> Stored[Affinity] | None:
         """Return the affinity of an owner to a block, None if there is none."""
-        item = self._keyvalue.get(keys.affinity(owner, network))
+        item = self._keyvalue.get(_affinity_path(owner, network))
         return Stored(decode_affinity(item.value), item.mod_revision) if item else None
 
     def affinity_and_block(
         self, owner: str, network: Network, cooldown_s: int
     ) -> tuple[Stored[Affinity] | None, Stored[Block] | None]:
         """Return the affinity of an owner to a block and the block, both of one revision."""
-        affinity, block = self._read([Get(keys.affinity(owner, network)), Get(keys.block(network))])
+        affinity, block = self._read([Get(_affinity_path(owner, network)), Get(_block_path(network))])
         return (
             Stored(decode_affinity(affinity[0].value), affinity[0].mod_revision) if affinity else None,
             self._block(block[0], cooldown_s) if block else None,
@@ -195,24 +207,24 @@ class IpamStore:
 
     def affinities(self, owner: str, version: int) -> list[tuple[Network, Stored[Affinity]]]:
         """Return the affinities of an owner, in order of keys."""
-        (items,) = self._read([_prefix(keys.affinities(owner, version))])
+        (items,) = self._read([Get(*_affinity_range(owner, version))])
         return list(_affinities(items))
 
     def host_affinities(self) -> Iterator[tuple[str, Network]]:
         """Yield the owner and the block of every affinity of a host."""
-        for item in self._keyvalue.range(keys.HOSTS, prefix_end(keys.HOSTS), keys_only=True).items:
-            parsed = keys.parse_affinity(item.key)
-            if parsed is not None:
-                yield parsed
+        for item in self._keyvalue.range(*affinity_range(), keys_only=True).items:
+            key = parse_affinity(item.key)
+            if key is not None:
+                yield f"{key.type}:{key.host}", parse_network(key.cidr)
 
     def handle(self, handle: str) -> Stored[Handle] | None:
         """Return the record of a handle, None if there is none."""
-        item = self._keyvalue.get(keys.handle(handle))
+        item = self._keyvalue.get(_handle_path(handle))
         return Stored(decode_handle(item.value), item.mod_revision) if item else None
 
     def handles(self, handles: Sequence[str]) -> dict[str, Stored[Handle] | None]:
         """Return the records of several handles, None for those that do not exist."""
-        answers = self._read([Get(keys.handle(handle)) for handle in handles])
+        answers = self._read([Get(_handle_path(handle)) for handle in handles])
         return {
             handle: Stored(decode_handle(items[0].value), items[0].mod_revision) if items else None
             for handle, items in zip(handles, answers, strict=True)
@@ -244,50 +256,64 @@ class IpamStore:
 
     def remove_host_marker(self, host: str) -> None:
         """Delete the obsolete marker of a host, if there is one."""
-        self._keyvalue.delete(keys.host_marker(host))
+        self._keyvalue.delete(ipam_host(host))
 
 
 def block_write(block: Block, expected: int) -> Write:
     """The write of a changed block, which gets the next sequence number; a new one (``expected`` 0) keeps its own."""
-    return Write(keys.block(block.network), encode_block(block.bumped() if expected else block), expected)
+    return Write(_block_path(block.network), encode_block(block.bumped() if expected else block), expected)
 
 
 def block_removal(block: Block, expected: int) -> Write:
     """The write that deletes a block."""
-    return Write(keys.block(block.network), None, expected)
+    return Write(_block_path(block.network), None, expected)
 
 
 def affinity_write(owner: str, network: Network, state: AffinityState, expected: int) -> Write:
     """The write that brings an affinity into a state."""
-    return Write(keys.affinity(owner, network), encode_affinity(state), expected)
+    return Write(_affinity_path(owner, network), encode_affinity(state), expected)
 
 
 def affinity_removal(owner: str, network: Network, expected: int) -> Write:
     """The write that deletes an affinity."""
-    return Write(keys.affinity(owner, network), None, expected)
+    return Write(_affinity_path(owner, network), None, expected)
 
 
 def handle_write(handle: str, stored: Stored[Handle] | None, block: Block) -> Write:
     """The write that brings a handle in line with what a block holds; without any address left the handle goes."""
     value, expected = stored or Stored(Handle(), 0)
     changed = value.with_count(block.cidr, len(block.addresses_of(handle)))
-    return Write(keys.handle(handle), encode_handle(changed) if changed.blocks else None, expected)
+    return Write(_handle_path(handle), encode_handle(changed) if changed.blocks else None, expected)
 
 
 def handle_removal(handle: str, expected: int) -> Write:
     """The write that deletes the record of a handle."""
-    return Write(keys.handle(handle), None, expected)
+    return Write(_handle_path(handle), None, expected)
 
 
-def _prefix(prefix: str) -> Get:
-    return Get(prefix, prefix_end(prefix))
+def _block_path(network: Network) -> str:
+    return BlockKey(str(network)).path
+
+
+def _affinity_path(owner: str, network: Network) -> str:
+    kind, _, name = owner.partition(":")
+    return AffinityKey(str(network), name, kind).path
+
+
+def _affinity_range(owner: str, version: int) -> KeyRange:
+    kind, _, name = owner.partition(":")
+    return affinity_range(kind, name, version)
+
+
+def _handle_path(handle: str) -> str:
+    return HandleKey(handle).path
 
 
 def _affinities(items: Iterable[Item]) -> Iterator[tuple[Network, Stored[Affinity]]]:
     for item in items:
-        parsed = keys.parse_affinity(item.key)
-        if parsed is not None:
-            yield parsed[1], Stored(decode_affinity(item.value), item.mod_revision)
+        key = parse_affinity(item.key)
+        if key is not None:
+            yield parse_network(key.cidr), Stored(decode_affinity(item.value), item.mod_revision)
 
 
 # Pools, reservations and nodes hardly ever change; equal bytes are decoded once.
