@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracked connections (linux/netfilter/nfnetlink_conntrack.h): list them, and forget those of an address that has moved.
+"""Tracked connections: list them, and forget those of an address that has moved.
 
-TUPLE_ORIG (1), TUPLE_REPLY (2), nested
-    TUPLE_IP (1)     { V4_SRC (1), V4_DST (2) | V6_SRC (3), V6_DST (4) }
-    TUPLE_PROTO (2)  { NUM (1, 8 bits), SRC_PORT (2), DST_PORT (3) }
-ID (12), ZONE (18), FILTER (25) { ORIG_FLAGS (1), REPLY_FLAGS (2) }
+The attributes of one connection (linux/netfilter/nfnetlink_conntrack.h), whose tuples are its two directions:
+
+    TUPLE_ORIG (1), TUPLE_REPLY (2), nested
+        TUPLE_IP (1)     { V4_SRC (1), V4_DST (2) | V6_SRC (3), V6_DST (4) }
+        TUPLE_PROTO (2)  { NUM (1, 8 bits), SRC_PORT (2), DST_PORT (3) }
+    ID (12), ZONE (18)
+
+A dump may be narrowed by one of the tuples and FILTER (25) { ORIG_FLAGS (1), REPLY_FLAGS (2) }.
 """
 
 from __future__ import annotations

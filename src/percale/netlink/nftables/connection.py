@@ -24,6 +24,7 @@ from percale.netlink.nftables.element_codec import decode_elements, decode_keys
 from percale.netlink.nftables.object_codec import FAMILIES, decode_chain, decode_rule, decode_set, decode_table
 from percale.netlink.nftables.objects import Chain, Element, Rule, Set, Table
 from percale.netlink.nftables.operations import Batch, Operation
+from percale.netlink.nftables.text import operation_text
 from percale.netlink.socket import NETFILTER, Connection, NetlinkError, NetlinkSocket
 
 __all__ = ["BatchError", "Change", "Monitor", "NftSocket"]
@@ -31,6 +32,7 @@ __all__ = ["BatchError", "Change", "Monitor", "NftSocket"]
 _NFNLGRP_NFTABLES = 7
 _HEADER_LENGTH = 4
 _ELEMENTS = 3
+_TEXT_MAXIMUM = 200
 
 
 class BatchError(NetlinkError):
@@ -42,8 +44,12 @@ class BatchError(NetlinkError):
 
     def __init__(self, error: NetlinkError, operation: Operation | None, position: int | None, complaints: int) -> None:
         self.operation, self.position, self.complaints = operation, position, complaints
-        context = "batch" if operation is None else f"operation {position}: {operation}"
+        context = "batch" if operation is None else f"operation {position} ({_shortened(operation_text(operation))})"
         super().__init__(error.errno or errno.EIO, error.explanation, index=position or 0, context=context)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _TEXT_MAXIMUM else f"{text[: _TEXT_MAXIMUM - 2]} …"
 
 
 class NftSocket(Connection):

@@ -11,6 +11,10 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Literal
 
 __all__ = [
     "ARP_OP",
@@ -81,7 +85,7 @@ class DataType:
 
 
 def _integer(name: str, number: int, size: int, byteorder: str, names: dict[int, str] | None = None) -> DataType:
-    order = "little" if byteorder == "host" and sys.byteorder == "little" else "big"
+    order: Literal["little", "big"] = sys.byteorder if byteorder == "host" else "big"
     texts = names or {}
     numbers = {text: value for value, text in texts.items()}
 
@@ -92,10 +96,10 @@ def _integer(name: str, number: int, size: int, byteorder: str, names: dict[int,
             value = numbers[value] if value in numbers else int(value, 0)
         if not isinstance(value, int) or value < 0 or value >> (8 * size):
             raise ValueError(f"{value!r} is not a {name}")
-        return value.to_bytes(size, order)  # type: ignore[arg-type]
+        return value.to_bytes(size, order)
 
     def text(raw: bytes) -> str:
-        value = int.from_bytes(raw, order)  # type: ignore[arg-type]
+        value = int.from_bytes(raw, order)
         return texts.get(value) or str(value)
 
     return DataType(name, number, size, byteorder, encode, text)

@@ -50,10 +50,12 @@ class Chain:
         return bool(self.hook)
 
     def __str__(self) -> str:
-        head = f"chain {self.name}"
-        if not self.hook:
-            return head
-        return f"{head} {{ type {self.type} hook {self.hook} priority {self.priority}; policy {self.policy}; }}"
+        parts = []
+        if self.hook:
+            parts = [f"type {self.type} hook {self.hook} priority {self.priority};", f"policy {self.policy};"]
+        if self.comment:
+            parts.append(f'comment "{self.comment}";')
+        return f"chain {self.name}" + (f" {{ {' '.join(parts)} }}" if parts else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class Set:
         if self.data is not None:
             what += " : " + " . ".join(component.name for component in self.data)
         flags = ", ".join(flag for flag in ("constant", "interval") if getattr(self, flag))
-        return f"{'map' if self.is_map else 'set'} {self.name} {{ type {what};{f' flags {flags};' if flags else ''} }}"
+        extras = (f" flags {flags};" if flags else "") + (f' comment "{self.comment}";' if self.comment else "")
+        return f"{'map' if self.is_map else 'set'} {self.name} {{ type {what};{extras} }}"
 
 
 def concatenate(components: tuple[DataType, ...], values: tuple[object, ...]) -> bytes:

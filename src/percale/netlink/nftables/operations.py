@@ -106,3 +106,8 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.operations)
+
+    def __str__(self) -> str:
+        from percale.netlink.nftables.text import batch_text  # it imports this module
+
+        return batch_text(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 
 from percale.netlink.attributes import attribute, parse, u32
@@ -94,11 +95,8 @@ def decode_address(body: bytes) -> Address:
     """The address that a message's body describes."""
     _, length, flags, scope, interface = HEADER.unpack_from(body)
     attributes = parse(body, HEADER.size)
-    flags = int.from_bytes(attributes.get(_FLAGS, bytes([flags])), "little" if _LITTLE else "big")
+    flags = int.from_bytes(attributes.get(_FLAGS, bytes([flags])), sys.byteorder)
     # On a point-to-point link ADDRESS is the other end and LOCAL our own; IPv6 has only ADDRESS elsewhere.
     packed = attributes.get(_LOCAL) or attributes[_ADDRESS]
     text = f"{address_text(packed)}/{length}"
     return Address(interface, text, scope, bool(flags & _NO_PREFIX_ROUTE), bool(flags & _NO_DAD))
-
-
-_LITTLE = struct.pack("=H", 1) == b"\1\0"
