@@ -9,7 +9,7 @@ from enum import StrEnum
 from percale.calc.compiled import PolicyID
 from percale.calc.host_state import EndpointID
 
-__all__ = ["Direction", "Judgement", "Reason", "Stage", "Verdict"]
+__all__ = ["Direction", "Judgement", "Reason", "Stage", "Verdict", "rule_name"]
 
 
 class Verdict(StrEnum):
@@ -84,3 +84,11 @@ class Judgement:
             "rule": self.rule,
         }
         return {key: value for key, value in values.items() if value is not None and value != ""}
+
+
+def rule_name(policy: PolicyID | None, profile: str, rule: int) -> str:
+    """Return a rule's name as ``Kind namespace/name rule N``; N counts from 0, as in ``spec.ingress[N]``."""
+    if policy is None:
+        return f"Profile {profile} rule {rule}"
+    name = f"{policy.namespace}/{policy.name}" if policy.namespace else policy.name
+    return f"{policy.kind} {name} rule {rule}"
