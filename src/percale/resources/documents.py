@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people write: streams of YAML or JSON documents to resources, with every fault at once (spec/cli.md section 5)."""
+"""What people write: streams of YAML or JSON documents, read with every fault at once (spec/cli.md section 5)."""
 
 from __future__ import annotations
 

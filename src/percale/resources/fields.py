@@ -9,12 +9,17 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from msgspec import Meta
 
+from percale.resources.durations import duration
+
 __all__ = [
     "DSCP",
+    "FORMS",
     "ASNumber",
     "Duration",
+    "Flag",
     "Int32",
     "Int64",
+    "IntOrString",
     "Number",
     "Port",
     "Protocol",
@@ -24,6 +29,7 @@ __all__ = [
     "UInt32",
     "UInt64",
     "as_number",
+    "canonical_form",
     "each",
     "number",
     "octet_or_name",
@@ -51,6 +57,12 @@ Duration: TypeAlias = Annotated[str, Meta(extra={"type": "Duration"})]
 
 Time: TypeAlias = Annotated[str, Meta(extra={"type": "Time"})]
 """A moment in RFC 3339, UTC, whole seconds: ``"2026-01-02T03:04:05Z"``."""
+
+IntOrString: TypeAlias = Annotated[int | str, Meta(extra={"type": "IntOrString"})]
+"""A number or a text, as Kubernetes writes ports."""
+
+Flag: TypeAlias = Annotated[bool, Meta(extra={"type": "Flag"})]
+"""A boolean that stores may hold as the text ``"true"`` or ``"false"``."""
 
 Number: TypeAlias = Annotated[float, Meta(extra={"type": "Number"})]
 """A JSON number of any size; a whole number is an ``int`` inside, so that 100.0 is written 100 as Go does."""
@@ -131,11 +143,31 @@ def number(value: float) -> float:
     return value
 
 
-def each(function: Callable[[T], T]) -> Callable[[Sequence[T]], tuple[T, ...]]:
-    """Return a function that applies ``function`` to each item and keeps an unchanged tuple itself."""
+FORMS: dict[str, Callable[[Any], Any]] = {
+    "Port": port,
+    "Protocol": octet_or_name,
+    "DSCP": octet_or_name,
+    "ASNumber": as_number,
+    "Number": number,
+    "Duration": duration,
+}
+"""The types with several spellings, and the functions that return the canonical one."""
+
+
+def canonical_form(annotation: str) -> Callable[[Any], Any] | None:
+    """Return the function that makes values of an annotated field canonical; None when there is one spelling only."""
+    name = annotation.removesuffix(" | None")
+    if name.startswith("tuple["):
+        form = FORMS.get(name.removeprefix("tuple[").removesuffix(", ...]"))
+        return each(form) if form else None
+    return FORMS.get(name)
+
+
+def each(form: Callable[[T], T]) -> Callable[[Sequence[T]], tuple[T, ...]]:
+    """Return a function that makes each item canonical and gives an unchanged tuple back itself."""
 
     def items(values: Sequence[Any]) -> tuple[Any, ...]:
-        changed = tuple(map(function, values))
+        changed = tuple(map(form, values))
         return values if isinstance(values, tuple) and changed == values and _same_types(changed, values) else changed
 
     return items

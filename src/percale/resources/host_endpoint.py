@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from percale.resources.fields import Protocol, UInt16, octet_or_name
+from percale.resources.fields import Protocol, UInt16
 from percale.resources.resource import Resource
 from percale.resources.value import Canonical, Value, written
 
@@ -14,8 +12,6 @@ __all__ = ["EndpointPort", "HostEndpoint", "HostEndpointSpec"]
 
 class EndpointPort(Canonical, frozen=True, kw_only=True):
     """A port of the host with the name by which policy rules may refer to it."""
-
-    canonical: ClassVar = {"protocol": octet_or_name}
 
     name: str = written(str)
     protocol: Protocol = written(int)

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from percale.resources.fields import Number, number
+from percale.resources.fields import Number
 from percale.resources.resource import Resource
 from percale.resources.rules import Rule
 from percale.resources.value import Canonical, written
@@ -15,8 +13,6 @@ __all__ = ["GlobalNetworkPolicy", "GlobalNetworkPolicySpec", "NetworkPolicy", "N
 
 class NetworkPolicySpec(Canonical, frozen=True, kw_only=True):
     """Ordered rules for the endpoints of one namespace that the selector matches; no order means last."""
-
-    canonical: ClassVar = {"order": number}
 
     tier: str = ""
     order: Number | None = None
@@ -30,8 +26,6 @@ class NetworkPolicySpec(Canonical, frozen=True, kw_only=True):
 
 class GlobalNetworkPolicySpec(Canonical, frozen=True, kw_only=True):
     """Ordered rules for endpoints of all namespaces and for host endpoints; no order means last."""
-
-    canonical: ClassVar = {"order": number}
 
     tier: str = ""
     order: Number | None = None

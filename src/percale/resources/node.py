@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from percale.resources.fields import ASNumber, as_number
+from percale.resources.fields import ASNumber
 from percale.resources.resource import Resource
 from percale.resources.value import Canonical, Value, written
 
@@ -23,8 +21,6 @@ __all__ = [
 
 class NodeBGPSpec(Canonical, frozen=True, kw_only=True):
     """The node as a BGP speaker, and its address on the IPIP tunnel."""
-
-    canonical: ClassVar = {"as_number": as_number}
 
     as_number: ASNumber | None = None
     ipv4_address: str = ""

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import inspect
 
 from percale.errors import Problem, ValidationError
-from percale.resources.durations import duration, moment
-from percale.resources.fields import as_number, number, octet_or_name, port
+from percale.resources.durations import moment
+from percale.resources.fields import FORMS, number
 from percale.resources.nodes import Member, Node, node_of, plain
 from percale.resources.resource import Resource
 from percale.resources.scalars import Plain, text_of
@@ -23,15 +23,13 @@ R = TypeVar("R", bound=Resource)
 
 _ABSENT: Any = object()
 _IGNORED = {"kind", "apiVersion"}
-# Field types with several spellings: what they accept besides texts, and the function that makes them canonical.
-_SPECIAL: Mapping[str, tuple[bool, Callable[[Any], Any]]] = {
-    "Port": (True, port),
-    "Protocol": (True, octet_or_name),
-    "DSCP": (True, octet_or_name),
-    "ASNumber": (True, as_number),
-    "Duration": (False, duration),
-    "Time": (False, moment),
-}
+
+# Field types that accept numbers besides texts.
+_NUMERIC = {"Port", "Protocol", "DSCP", "ASNumber", "IntOrString"}
+# The texts that Go takes for booleans.
+_FLAGS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
+    ("0", "f", "F", "FALSE", "false", "False"), False
+)
 
 
 class Place(NamedTuple):
@@ -135,7 +133,9 @@ class Reader:
         if name == "Number":
             value = self._number(node, None, place)
             return value if value is _ABSENT else number(value)
-        numeric, canonical = _SPECIAL[name]
+        if name == "Flag":
+            return self._flag(node, place)
+        numeric = name in _NUMERIC
         value = _whole(node.value) if self._people else node.value
         is_number = isinstance(value, int) and not isinstance(value, bool)
         if is_number and not numeric and self._people and name == "Time":
@@ -144,7 +144,7 @@ class Reader:
             wanted = "a number or a text" if numeric else "a text"
             return self._wrong(node, place, wanted, name)
         try:
-            return canonical(value)
+            return moment(value) if name == "Time" else FORMS[name](value) if name in FORMS else value
         except ValueError as error:
             return self._refuse(node, place, str(error))
 
@@ -199,6 +199,11 @@ class Reader:
         if not isinstance(node.value, bool):
             return self._wrong(node, place, "true or false", "bool")
         return node.value
+
+    def _flag(self, node: Node, place: Place) -> Any:
+        if isinstance(node.value, str) and not self._people and node.value in _FLAGS:
+            return _FLAGS[node.value]
+        return self._bool(node, inspect.BoolType(), place)
 
     def _any(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
         return plain(node)

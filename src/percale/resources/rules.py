@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from percale.resources.fields import Port, Protocol, each, octet_or_name, port
+from percale.resources.fields import Port, Protocol
 from percale.resources.value import Canonical, Value, written
 
 __all__ = [
@@ -66,8 +66,6 @@ class RuleMetadata(Value, frozen=True, kw_only=True):
 class EntityRule(Canonical, frozen=True, kw_only=True):
     """One side of a flow; every member that is present must match."""
 
-    canonical: ClassVar = {"ports": each(port), "not_ports": each(port)}
-
     nets: tuple[str, ...] = ()
     selector: str = ""
     namespace_selector: str = ""
@@ -90,12 +88,7 @@ def _entity(value: EntityRule) -> EntityRule:
 class Rule(Canonical, frozen=True, kw_only=True):
     """What to do (``Allow``, ``Deny``, ``Log``, ``Pass``) with a flow that matches every member."""
 
-    canonical: ClassVar = {
-        "protocol": octet_or_name,
-        "not_protocol": octet_or_name,
-        "source": _entity,
-        "destination": _entity,
-    }
+    canonical: ClassVar = {"source": _entity, "destination": _entity}
 
     action: str = written(str)
     ip_version: int | None = None

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from percale.resources.conditions import Conditions
-from percale.resources.fields import Number, number
+from percale.resources.fields import Number
 from percale.resources.resource import Resource
 from percale.resources.value import Canonical, written
 
@@ -19,8 +17,6 @@ BUILT_IN_TIERS = {"default": (1_000_000, "Deny"), "kube-admin": (1_000, "Pass"),
 
 class TierSpec(Canonical, frozen=True, kw_only=True):
     """Where the tier stands, and what happens at its end: ``Deny`` or ``Pass``."""
-
-    canonical: ClassVar = {"order": number}
 
     order: Number | None = None
     default_action: str | None = None

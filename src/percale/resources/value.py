@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
+from percale.resources.fields import canonical_form
 from percale.resources.wire import wire_name
 
 __all__ = ["Canonical", "Value", "written"]
@@ -20,22 +21,42 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
         """Return the same value with some fields changed."""
         return msgspec.structs.replace(self, **changes)
 
+    def __repr__(self) -> str:
+        members = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({members})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """The members that say something: neither empty nor absent."""
+        members = [(name, getattr(self, name)) for name in self.__struct_fields__]
+        defaults = self.__struct_defaults__
+        return [
+            member
+            for member, default in zip(members, defaults, strict=True)
+            if member[1] is not default and member[1] not in ("", (), {})
+        ]
+
 
 class Canonical(Value, frozen=True, kw_only=True):
-    """A value that brings some of its fields into their one canonical spelling when it is made.
+    """A value that brings fields with several spellings into the canonical one when it is made.
 
-    ``canonical`` names these fields and the functions that do it; such a function returns its argument itself when
-    nothing is to change, and raises ValueError for what has no meaning.
+    Which fields, their types say (``Port``, ``Duration`` and the like); a class may name more. Raises ValueError
+    for what has no meaning.
     """
 
     canonical: ClassVar[dict[str, Callable[[Any], Any]]] = {}
 
+    def __init_subclass__(cls, **config: Any) -> None:
+        super().__init_subclass__(**config)
+        # Annotations are texts here: all modules of this package postpone their evaluation.
+        forms = {name: canonical_form(annotation) for name, annotation in cls.__annotations__.items()}
+        cls.canonical = {name: form for name, form in forms.items() if form} | cls.canonical
+
     def __post_init__(self) -> None:
-        for name, function in self.canonical.items():
+        for name, form in self.canonical.items():
             given = getattr(self, name)
             if given is None:
                 continue
-            value = function(given)
+            value = form(given)
             if value is not given:
                 msgspec.structs.force_setattr(self, name, value)
 

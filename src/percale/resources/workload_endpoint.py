@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from percale.resources.fields import DSCP, Int64, Protocol, UInt16, octet_or_name
+from percale.resources.fields import DSCP, Int64, Protocol, UInt16
 from percale.resources.resource import Resource
 from percale.resources.value import Canonical, Value, written
 
@@ -22,8 +20,6 @@ class IPNAT(Value, frozen=True, kw_only=True):
 class WorkloadEndpointPort(Canonical, frozen=True, kw_only=True):
     """A port of the workload with the name by which policy rules may refer to it."""
 
-    canonical: ClassVar = {"protocol": octet_or_name}
-
     name: str = written(str)
     protocol: Protocol = written(int)
     port: UInt16 = written(int)
@@ -36,8 +32,6 @@ class QoSControls(Canonical, frozen=True, kw_only=True):
 
     Bandwidth, burst and peak rate count bits, minburst counts bytes, the others packets and connections.
     """
-
-    canonical: ClassVar = {"dscp": octet_or_name}
 
     ingress_bandwidth: Int64 = 0
     ingress_burst: Int64 = 0
