@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from percale.datastore.calico import CalicoDatastore
 from percale.datastore.sqlite import SQLiteKeyValue
 
 
@@ -36,3 +37,9 @@ def store(tmp_path):
     """The embedded store in a file."""
     with SQLiteKeyValue(tmp_path / "store") as opened:
         yield opened
+
+
+@pytest.fixture
+def datastore(kv, clock):
+    """Calico's layout over each kind of store."""
+    return CalicoDatastore(kv, clock=clock)
