@@ -12,7 +12,7 @@ from percale.calc.compiled import Action, Icmp, IPSetID, PolicyID
 from percale.calc.labels import Labels
 from percale.calc.networks import IPAddress
 from percale.policy.engine import Miss
-from percale.policy.flow import Flow, protocol_name, service_text
+from percale.policy.flow import Flow, has_ports, protocol_name, service_text
 from percale.policy.match import Check, checks
 from percale.policy.selector_text import Condition, conditions
 from percale.policy.verdict import rule_name
@@ -161,7 +161,8 @@ def _icmp(check: Check, flow: Flow, cluster: Cluster) -> tuple[str, str]:
 
 def _ports(check: Check, flow: Flow, cluster: Cluster) -> tuple[str, str]:
     port = flow.source_port if check.side == "source" else flow.destination_port
-    return _listed(_port_text(each, cluster) for each in _members(check)), f"port is {port}"
+    found = f"port is {port}" if has_ports(flow.protocol) else f"{protocol_name(flow.protocol)} has no ports"
+    return _listed(_port_text(each, cluster) for each in _members(check)), found
 
 
 def _nets(check: Check, flow: Flow, cluster: Cluster) -> tuple[str, str]:
@@ -194,7 +195,11 @@ def _sets(check: Check, flow: Flow, cluster: Cluster) -> Iterator[Criterion]:
             found = f"{address} {service_text(flow.protocol)}/{port} is none of its endpoints"
             yield Criterion(check.side, "services", spec.service, holds, found)
             continue
-        for each in conditions(spec.selector, _labels(address, cluster)):
+        labels = _labels(address, cluster)
+        told = conditions(spec.selector, labels)
+        if labels is None and len(told) > 1:
+            told = tuple(each for each in told if not each.is_implied)
+        for each in told:
             yield _selected(check.side, each, address, holds=holds or each.holds)
 
 

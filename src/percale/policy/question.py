@@ -6,12 +6,13 @@
     question  = words end arrow end words
     arrow     = "→" | "->" | "to"
     end       = name [ "@" address ] [ ":" port ] | address [ ":" port ]
-    name      = namespace "/" endpoint | endpoint | "host" | "host@" node | "external"
+    name      = namespace "/" endpoint | endpoint | "host" [ "@" node ] | "external"
     words     = protocol [ "/" port ] | icmp [ "/" type [ "/" code ] ] | port (behind the second end)
               | "new" | "established" | "related" | "invalid" | "in=" interface | "out=" interface
               | "via=" address [ ":" port ] | "at=" node
 
-An IPv6 address with a port stands in brackets. ``via`` is the destination before a DNAT, ``at`` the host that forwards.
+An IPv6 address with a port stands in brackets: ``[fd00::1]:80``. ``via`` is the destination before a DNAT, ``at`` the
+host that forwards.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Question:
 def parse_question(text: str) -> Question:
     """Return the question that a text asks; raises ValidationError with what is wrong and how to write it.
 
-    Without a protocol it is TCP. Without a port on the source it is an ephemeral one.
+    Without a protocol it is TCP; without a port on the source it is an ephemeral one.
     """
     tokens = text.split()
     arrows = [number for number, token in enumerate(tokens) if token in _ARROWS]
@@ -111,16 +112,21 @@ class _Reader:
         self.named: dict[str, str] = {}
 
     def party(self, token: str) -> Party:
-        name, at, place = token.partition("@")
-        if not at:
-            host, port = self._split(token)
-            bare = _address(host)
-            return Party("" if bare else host, bare, "", port)
-        host, port = self._split(place)
-        chosen = _address(host)
-        if not name or not host or not (chosen or name == HOST_NAME):
-            raise self.refused(f"{token!r} is neither NAME@ADDRESS nor host@NODE")
-        return Party(name, chosen, "" if chosen else host, port)
+        host, port = self._split(token)
+        name, *places = host.split("@")
+        bare = _address(name)
+        found = Party("" if bare else name, bare, "", port)
+        for place in places:
+            chosen = _address(place.strip("[]"))
+            if chosen and not found.address:
+                found = found._replace(address=chosen)
+            elif place and not chosen and name == HOST_NAME and not found.node:
+                found = found._replace(node=place)
+            else:
+                raise self.refused(f"{token!r} is neither NAME@ADDRESS nor host@NODE")
+        if not name:
+            raise self.refused(f"{token!r} has no name before the @")
+        return found
 
     def word(self, word: str, *, may_be_port: bool = False) -> None:
         key, equals, value = word.partition("=")
@@ -146,6 +152,8 @@ class _Reader:
             self._once(not destination.port, f"{self.port}")
             destination = destination._replace(port=self.port)
         if has_ports(protocol):
+            if not destination.port:
+                raise self.refused(f"{service_text(protocol)} needs the port that is asked for")
             source = source._replace(port=source.port or EPHEMERAL_PORT)
         elif source.port or destination.port:
             raise self.refused(f"protocol {service_text(protocol)} has no ports")
@@ -185,11 +193,10 @@ class _Reader:
 
     def _split(self, text: str) -> tuple[str, int]:
         """The part before the port, and the port."""
-        if _address(text):
-            return text, 0
-        host, colon, port = text.rpartition(":")
-        if not colon:
+        last = text.rpartition("@")[2]
+        if _address(last) or ":" not in last or last.endswith("]"):
             return text.strip("[]"), 0
+        host, _, port = text.rpartition(":")
         return host.strip("[]"), self._number(port, 65535)
 
     def _number(self, text: str, largest: int) -> int:

@@ -70,6 +70,11 @@ class Judgement:
     profile: str = ""
     rule: int | None = None
 
+    @property
+    def rule_name(self) -> str:
+        """The rule as ``Kind namespace/name rule N``; empty where no rule judged."""
+        return "" if self.rule is None else rule_name(self.policy, self.profile, self.rule)
+
     def to_json(self) -> dict[str, str | int]:
         """Return the judgement as JSON values, without what is not set."""
         owner = str(self.policy) if self.policy else f"Profile:{self.profile}" if self.profile else ""
