@@ -38,7 +38,7 @@ Free: TypeAlias = Callable[[Block, datetime, int], Released]
 
 @dataclass(frozen=True, slots=True)
 class ReleaseOutcome:
-    """What became of a release: the addresses that were dealt with, those that nobody had, the first refusal."""
+    """What became of a release: one address per request dealt with, those that nobody had, the first refusal."""
 
     processed: tuple[Address, ...] = ()
     unallocated: tuple[Address, ...] = ()
@@ -47,7 +47,7 @@ class ReleaseOutcome:
     @property
     def released(self) -> tuple[Address, ...]:
         """The addresses that are free by this release."""
-        return tuple(address for address in self.processed if address not in self.unallocated)
+        return tuple(dict.fromkeys(address for address in self.processed if address not in self.unallocated))
 
 
 class Releaser:
@@ -65,13 +65,13 @@ class Releaser:
         processed: list[Address] = []
         first_error: IpamError | None = None
         for network, wanted in by_block.items():
-            addresses = tuple(dict.fromkeys(release.address for release in wanted))
+            addresses = [release.address for release in wanted]
             try:
                 outcome = self._change(network, cooldown_s, partial(_free, wanted))
             except IpamError as error:
                 first_error = first_error or error
                 continue
-            unallocated += addresses if outcome is None else outcome.unallocated
+            unallocated += dict.fromkeys(addresses) if outcome is None else outcome.unallocated
             processed += addresses
         return ReleaseOutcome(tuple(processed), tuple(unallocated), first_error)
 
