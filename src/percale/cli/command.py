@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands and their flags as values; reading a command line by the rules of calicoctl's parser (spec/cli.md section 1).
+
+argparse has other rules (abbreviations, ``-f=value``, where positional arguments may stand) and other messages, so the
+little that is needed is made here. The module imports nothing, because every call of the program pays for it.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["GLOBAL_FLAGS", "HELP", "Arguments", "Call", "Command", "CommandFailed", "Flag", "read_arguments"]
+
+
+class CommandFailed(Exception):  # noqa: N818 - named by what happened, as all errors here are
+    """The command cannot be done; the text is printed as it is, to standard error unless ``on_stdout``."""
+
+    def __init__(self, text: str, *, on_stdout: bool = False, status: int = 1) -> None:
+        self.text, self.on_stdout, self.status = text, on_stdout, status
+        super().__init__(text)
+
+
+class Flag:
+    """An option: a switch, or one that takes a value, which ``value`` names in the help.
+
+    ``number`` makes the value an integer; of a ``repeated`` flag all values count, of any other the last one.
+    """
+
+    __slots__ = ("hidden", "name", "number", "repeated", "short", "text", "value")
+
+    def __init__(
+        self,
+        name: str,
+        short: str = "",
+        *,
+        value: str = "",
+        text: str = "",
+        number: bool = False,
+        repeated: bool = False,
+        hidden: bool = False,
+    ) -> None:
+        self.name, self.short, self.value, self.text = name, short, value, text
+        self.number, self.repeated, self.hidden = number, repeated, hidden
+
+    @property
+    def spelling(self) -> str:
+        """The flag as messages and help name it: ``-o, --output``."""
+        return f"-{self.short}, --{self.name}" if self.short else f"--{self.name}"
+
+
+class Command:
+    """What one command accepts, and its help; the example ends it and can be pasted.
+
+    ``least`` and ``most`` bound the number of positional arguments, None is no bound.
+    """
+
+    __slots__ = ("about", "example", "flags", "least", "most", "usage")
+
+    def __init__(
+        self,
+        about: str,
+        *,
+        usage: str = "",
+        flags: Sequence[Flag] = (),
+        least: int = 0,
+        most: int | None = None,
+        example: str,
+    ) -> None:
+        self.about, self.usage, self.flags = about, usage, tuple(flags)
+        self.least, self.most, self.example = least, most, example
+
+    def check_count(self, received: int) -> None:
+        """Raise CommandFailed where too few or too many positional arguments were given."""
+        if self.least == self.most and received != self.least:
+            raise CommandFailed(f"accepts {self.least} arg(s), received {received}")
+        if received < self.least:
+            raise CommandFailed(f"requires at least {self.least} arg(s), only received {received}")
+        if self.most is not None and received > self.most:
+            raise CommandFailed(f"accepts at most {self.most} arg(s), received {received}")
+
+
+HELP = Flag("help", "h", text="print this help")
+GLOBAL_FLAGS = (
+    Flag("log-level", "l", value="LEVEL", text="panic (default), fatal, error, warn, info or debug; logs go to stderr"),
+    Flag("context", value="NAME", text="context of the kubeconfig"),
+    Flag("datastore", value="PATH", text="file of the embedded datastore"),
+    Flag("allow-version-mismatch", text="do not compare this program's version with the cluster's"),
+    HELP,
+)
+
+
+class Arguments:
+    """What stood on the command line: positional arguments in order, and the values of flags."""
+
+    def __init__(self) -> None:
+        self.positionals: list[str] = []
+        self._values: dict[str, list[str]] = {}
+
+    def add(self, flag: Flag, value: str) -> None:
+        """Take one more value of a flag."""
+        self._values.setdefault(flag.name, []).append(value)
+
+    def given(self, name: str) -> bool:
+        """Whether the flag was given at all."""
+        return name in self._values
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the value of a flag."""
+        return self._values.get(name, [default])[-1]
+
+    def texts(self, name: str) -> list[str]:
+        """Return all values of a repeated flag."""
+        return self._values.get(name, [])
+
+    def number(self, name: str, default: int = 0) -> int:
+        """Return the value of a numeric flag."""
+        return int(self.text(name, str(default)))
+
+    def switch(self, name: str) -> bool:
+        """Return whether a switch is on."""
+        return self.text(name) in _TRUE
+
+
+class Call:
+    """One call of a command: the name the program goes by, and the arguments."""
+
+    def __init__(self, program: str, arguments: Arguments) -> None:
+        self.program, self.arguments = program, arguments
+
+
+def read_arguments(
+    words: Iterable[str], flags: Iterable[Flag], *, first_only: bool = False
+) -> tuple[Arguments, list[str]]:
+    """Return the arguments of a command line, and the words left over.
+
+    Words are left over only with ``first_only``, which stops at the first positional argument. Raises CommandFailed in
+    the words of calicoctl's parser.
+    """
+    reader = _Reader(words, flags)
+    while reader.words:
+        if first_only and not reader.at_flag():
+            break
+        reader.read_word()
+    return reader.arguments, reader.words[::-1]
+
+
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+_FALSE = ("0", "f", "F", "FALSE", "false", "False")
+
+
+class _Reader:
+    """Reads words in order; ``words`` is reversed, so that the next one is at its end."""
+
+    def __init__(self, words: Iterable[str], flags: Iterable[Flag]) -> None:
+        self.words = list(words)[::-1]
+        self.arguments = Arguments()
+        self._long = {flag.name: flag for flag in flags}
+        self._short = {flag.short: flag for flag in self._long.values() if flag.short}
+
+    def at_flag(self) -> bool:
+        word = self.words[-1]
+        return len(word) > 1 and word[0] == "-"
+
+    def read_word(self) -> None:
+        if not self.at_flag():
+            self.arguments.positionals.append(self.words.pop())
+            return
+        word = self.words.pop()
+        if word == "--":
+            self.arguments.positionals += self.words[::-1]
+            self.words.clear()
+        elif word.startswith("--"):
+            self._read_long(word)
+        else:
+            self._read_short(word)
+
+    def _read_long(self, word: str) -> None:
+        name, equals, value = word[2:].partition("=")
+        if not name or name[0] == "-":
+            raise CommandFailed(f"bad flag syntax: {word}")
+        flag = self._long.get(name)
+        if flag is None:
+            raise CommandFailed(f"unknown flag: --{name}")
+        if not equals:
+            value = self._next_value(flag, f"--{name}")
+        self._take(flag, value)
+
+    def _read_short(self, word: str) -> None:
+        letters = word[1:]
+        while letters:
+            flag = self._short.get(letters[0])
+            if flag is None:
+                raise CommandFailed(f"unknown shorthand flag: {letters[0]!r} in {word}")
+            rest = letters[1:]
+            if len(rest) > 1 and rest[0] == "=":
+                value, rest = rest[1:], ""
+            elif flag.value and rest:
+                value, rest = rest, ""
+            else:
+                value = self._next_value(flag, f"{flag.short!r} in {word}")
+            self._take(flag, value)
+            letters = rest
+
+    def _next_value(self, flag: Flag, spelling: str) -> str:
+        if not flag.value:
+            return "true"
+        if not self.words:
+            raise CommandFailed(f"flag needs an argument: {spelling}")
+        return self.words.pop()
+
+    def _take(self, flag: Flag, value: str) -> None:
+        reason = ""
+        if flag.number and not _is_number(value):
+            reason = f"strconv.ParseInt: parsing {_quoted(value)}: invalid syntax"
+        elif not flag.value and value not in _TRUE + _FALSE:
+            reason = f"strconv.ParseBool: parsing {_quoted(value)}: invalid syntax"
+        if reason:
+            raise CommandFailed(f'invalid argument {_quoted(value)} for "{flag.spelling}" flag: {reason}')
+        self.arguments.add(flag, value)
+
+
+def _is_number(text: str) -> bool:
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    return digits.isascii() and digits.isdecimal()
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

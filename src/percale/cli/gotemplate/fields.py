@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The members of resources by the names that Go gives them: ``.Spec.IPNetworks``, ``.ObjectMeta.Name``, ``.Items``."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from percale.datastore.seams import ResourceList
+from percale.resources import API_VERSION, ObjectMeta, Resource, member_name
+
+__all__ = ["ABSENT", "member"]
+
+ABSENT: Any = object()
+"""What `member` returns where there is no such member."""
+
+
+def member(value: Any, name: str) -> Any:
+    """Return a member of a resource, list, structure or map; a key that a map does not have is an empty text."""
+    match value:
+        case dict():
+            return value.get(name, "")
+        case ResourceList():
+            return _list_member(value, name)
+        case Resource():
+            return _resource_member(value, name)
+        case msgspec.Struct():
+            attribute = _attributes(type(value)).get(name)
+            return ABSENT if attribute is None else getattr(value, attribute)
+        case _:
+            return ABSENT
+
+
+def _list_member(value: ResourceList, name: str) -> Any:
+    match name:
+        case "Items":
+            return value.items
+        case "Kind":
+            return f"{value.kind}List"
+        case "APIVersion":
+            return API_VERSION
+        case "ResourceVersion":
+            return str(value.revision)
+        case "ListMeta":
+            return {"ResourceVersion": str(value.revision)}
+        case _:
+            return ABSENT
+
+
+def _resource_member(value: Resource, name: str) -> Any:
+    match name:
+        case "Kind":
+            return value.kind
+        case "APIVersion":
+            return API_VERSION
+        case "ObjectMeta":
+            return value.metadata
+        case "TypeMeta":
+            return {"Kind": value.kind, "APIVersion": API_VERSION}
+    attribute = _attributes(type(value)).get(name)
+    if attribute is not None and attribute != "metadata":
+        return getattr(value, attribute)
+    attribute = _attributes(ObjectMeta).get(name)
+    return ABSENT if attribute is None else getattr(value.metadata, attribute)
+
+
+@cache
+def _attributes(kind: type[msgspec.Struct]) -> dict[str, str]:
+    return {member_name(name): name for name in kind.__struct_fields__}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The help of the program, of a group and of a command; each command's ends with an example that can be pasted."""
+
+from __future__ import annotations
+
+from percale.cli.command import GLOBAL_FLAGS, HELP, Command, Flag
+from percale.cli.verbs import GROUPS, VERBS
+
+__all__ = ["command_help", "group_help", "program_help"]
+
+
+def program_help(program: str) -> str:
+    """Return the help of the program itself."""
+    verbs = {verb: about for verb, (_, about) in VERBS.items() if " " not in verb}
+    return "\n".join(
+        [
+            f"{program} shows, checks, changes and enforces Calico's resources; its command line is calicoctl's.",
+            "",
+            "Usage:",
+            f"  {program} [global flags] COMMAND [flags] [arguments]",
+            "",
+            "Commands:",
+            *_pairs({**verbs, **GROUPS}),
+            "",
+            "Global flags:",
+            *_flags(GLOBAL_FLAGS),
+            "",
+            f"'{program} help COMMAND' tells more about a command.",
+            "",
+            "Example:",
+            f"  {program} get workloadendpoints --all-namespaces",
+            "",
+        ]
+    )
+
+
+def group_help(program: str, group: str) -> str:
+    """Return the help of a group: its verbs."""
+    verbs = {verb: about for verb, (_, about) in VERBS.items() if verb.startswith(f"{group} ")}
+    lines = [f"{GROUPS[group]}", "", "Usage:", f"  {program} {group} COMMAND [flags] [arguments]", "", "Commands:"]
+    return "\n".join([*lines, *_pairs(verbs), ""])
+
+
+def command_help(program: str, verb: str, command: Command) -> str:
+    """Return the help of a command."""
+    return "\n".join(
+        [
+            command.about,
+            "",
+            "Usage:",
+            f"  {program} {verb} {command.usage}".rstrip(),
+            "",
+            "Flags:",
+            *_flags((*command.flags, HELP)),
+            "",
+            "Global flags:",
+            *_flags(flag for flag in GLOBAL_FLAGS if flag is not HELP),
+            "",
+            "Example:",
+            f"  {program} {command.example}",
+            "",
+        ]
+    )
+
+
+def _flags(flags: tuple[Flag, ...] | object) -> list[str]:
+    shown = [flag for flag in flags if not flag.hidden]  # type: ignore[attr-defined]
+    spelled = {
+        f"{f'-{flag.short}, ' if flag.short else '    '}--{flag.name} {flag.value}".rstrip(): flag.text
+        for flag in shown
+    }
+    return _pairs(spelled)
+
+
+def _pairs(pairs: dict[str, str]) -> list[str]:
+    width = max(map(len, pairs)) + 2
+    return [f"  {left:<{width}}{right}" for left, right in pairs.items()]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program's entry: finds the verb, runs it, and turns whatever happens into a line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, read_arguments
+from percale.cli.verbs import GROUPS, VERBS, find_verb, verbs_like
+
+__all__ = ["main"]
+
+_LOG_LEVELS = ("panic", "fatal", "error", "warn", "info", "debug")
+_OTHER_LOG_LEVELS = ("warning", "trace")
+_INTERRUPTED, _BROKEN_PIPE = 130, 141  # what a shell reports for a process that SIGINT or SIGPIPE ended
+
+
+def main(argv: Sequence[str] | None = None, *, program: str = "") -> int:
+    """Do what a command line says and return the exit status: 0, or 1 for every error.
+
+    ``program`` is the name in messages, by default that of the file which was started: called as ``calicoctl``, all
+    messages are calicoctl's.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _run(program or _program_name(sys.argv[0]), words)
+        sys.stdout.flush()
+        return status
+    except CommandFailed as failure:
+        print(failure.text, file=sys.stdout if failure.on_stdout else sys.stderr)
+        return failure.status
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader has enough. The interpreter must not complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _BROKEN_PIPE
+    except Exception as error:
+        return _report(error)
+
+
+def _run(program: str, words: list[str]) -> int:
+    before, rest = read_arguments(words, GLOBAL_FLAGS, first_only=True)
+    asked_for_help = rest[:1] == ["help"]
+    verb, rest = find_verb(rest[1:] if asked_for_help else rest)
+    if not verb and rest and not asked_for_help:
+        raise CommandFailed(_unknown(program, rest[0]))
+    if not verb or verb in GROUPS:
+        _check_log_level(before)
+        from percale.cli.help import group_help, program_help
+
+        print(group_help(program, verb) if verb else program_help(program), end="")
+        return 0
+    module = import_module(VERBS[verb][0])
+    globals_given = words[: len(words) - len(rest) - len(verb.split()) - asked_for_help]
+    arguments, _ = read_arguments([*globals_given, *rest], (*GLOBAL_FLAGS, *module.COMMAND.flags))
+    if asked_for_help or arguments.switch("help"):
+        from percale.cli.help import command_help
+
+        print(command_help(program, verb, module.COMMAND), end="")
+        return 0
+    module.COMMAND.check_count(len(arguments.positionals))
+    _check_log_level(arguments)
+    status: int = module.run(Call(program, arguments))
+    return status
+
+
+def _check_log_level(arguments: Arguments) -> None:
+    level = arguments.text("log-level", "panic")
+    if level.lower() not in _LOG_LEVELS + _OTHER_LOG_LEVELS:
+        raise CommandFailed(f"unknown log level: {level}, expected one of: {', '.join(_LOG_LEVELS)}")
+
+
+def _unknown(program: str, word: str) -> str:
+    text = f'unknown command "{word}" for "{program}"'
+    close = verbs_like(word)
+    if not close:
+        return text
+    return f"{text}\n\nDid you mean this?\n" + "".join(f"\t{verb}\n" for verb in close)
+
+
+def _program_name(started: str) -> str:
+    name = os.path.basename(started)
+    if name.startswith("kubectl-"):
+        return "kubectl-calico"
+    return name if name == "calicoctl" else "percale"
+
+
+def _report(error: Exception) -> int:
+    """Print an error that percale raised on purpose as its sentence, any other as a request to report it."""
+    from percale.errors import PercaleError
+
+    if isinstance(error, PercaleError):
+        print(error.calico_text, file=sys.stderr)
+        return 1
+    if os.environ.get("PERCALE_TRACEBACK"):
+        raise error
+    where = f"{type(error).__name__}: {error}".replace("\n", " ")
+    print(
+        f"this is a bug of percale, please report it: {where} (PERCALE_TRACEBACK=1 shows where it happened)",
+        file=sys.stderr,
+    )
+    return 1
