@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 
 from percale.calc.cluster import Cluster
 from percale.calc.contributors import Contributor
@@ -17,6 +17,8 @@ from percale.resources.wep_names import endpoint_key
 __all__ = ["Directory", "spoken_name"]
 
 _LIBNETWORK = "libnetwork"
+_COMPARED = 2000
+"""How many names with the right first letter are compared with a wrong one; the comparison is slow."""
 
 
 class Directory:
@@ -31,13 +33,13 @@ class Directory:
 
     def endpoint(self, name: str) -> Contributor:
         """Return the endpoint of this name; raises ValidationError where there is none, or more than one."""
-        found = self._exact(name) or self._spoken.get(name, ())
+        found = self._exact(name) or self._called(name)
         if len(found) == 1:
             return self._cluster.endpoint(found[0])
         if found:
             several = ", ".join(sorted(f"{each.namespace}/{each.name}" for each in found))
             raise _refused(name, f"{name!r} may be any of several endpoints", f"write one of {several}")
-        close = get_close_matches(name, self._spoken, n=3)
+        close = self._close(name)
         hint = f"did you mean {' or '.join(close)}" if close else "an endpoint without addresses does not count"
         raise _refused(name, f"no endpoint is called {name!r}", hint)
 
@@ -46,27 +48,48 @@ class Directory:
         exact = EndpointID("WorkloadEndpoint", namespace, own) if slash else EndpointID("HostEndpoint", "", name)
         return (exact,) if exact in self._cluster.contributors else ()
 
+    def _called(self, name: str) -> tuple[EndpointID, ...]:
+        namespace, _, own = name.rpartition("/")
+        by_full_name = (each for each in self._by_workload.get(_workload(own), ()) if each.name == own)
+        found = self._by_workload.get(own) or tuple(by_full_name)
+        return tuple(each for each in found if each.namespace == namespace) if namespace else found
+
+    def _close(self, name: str) -> list[str]:
+        namespace, slash, own = name.rpartition("/")
+        similar = islice((each for each in self._by_workload if each[:1] == own[:1]), _COMPARED)
+        return [f"{namespace}{slash}{each}" for each in get_close_matches(own, similar) if self._called(each)]
+
     @cached_property
-    def _spoken(self) -> Mapping[str, tuple[EndpointID, ...]]:
-        # Only full names are found without this: it is made for the first question that needs it.
-        found: dict[str, set[EndpointID]] = defaultdict(set)
+    def _by_workload(self) -> Mapping[str, tuple[EndpointID, ...]]:
+        # Made for the first question that does not give an endpoint's full name.
+        found: dict[str, tuple[EndpointID, ...]] = {}
         for each in self._cluster.endpoints():
-            spoken = spoken_name(each.id)
-            for name in (spoken, spoken.rpartition("/")[2], each.id.name):
-                found[name].add(each.id)
-        return {name: tuple(ids) for name, ids in found.items()}
+            if each.id.kind == "WorkloadEndpoint":
+                workload = _workload(each.id.name)
+                found[workload] = (*found.get(workload, ()), each.id)
+        return found
 
 
 def spoken_name(endpoint_id: EndpointID) -> str:
     """Return what people call an endpoint: ``namespace/workload``, or a host endpoint's name."""
     if endpoint_id.kind != "WorkloadEndpoint":
         return endpoint_id.name
-    try:
-        key = endpoint_key(endpoint_id.namespace, endpoint_id.name)
-    except ValidationError:
-        return f"{endpoint_id.namespace}/{endpoint_id.name}"  # a name that no plugin made
-    # Docker's plugin knows no workload: what it calls one is the same word for all endpoints.
-    return f"{endpoint_id.namespace}/{key.endpoint}" if key.orchestrator == _LIBNETWORK else key.workload
+    return f"{endpoint_id.namespace}/{_workload(endpoint_id.name)}"
+
+
+def _workload(name: str) -> str:
+    """The workload in an endpoint's name; the name itself where no plugin made it."""
+    segments = name.split("-")
+    if "" in segments:  # a doubled dash stands for one inside a segment
+        try:
+            key = endpoint_key("-", name)
+        except ValidationError:
+            return name
+        segments = [key.host, key.orchestrator, key.workload.partition("/")[2], key.endpoint]
+    if len(segments) != 4:
+        return name
+    # Docker's plugin knows no workload: what stands in its place is the same word for all endpoints.
+    return segments[3 if segments[1] == _LIBNETWORK else 2]
 
 
 def _refused(name: str, message: str, hint: str) -> ValidationError:
