@@ -49,7 +49,7 @@ _HEADER = struct.Struct("=IHHII")
 _STATUS = struct.Struct("=i")
 _ERROR = struct.Struct("=iIHHII")
 _RECEIVE_SIZE = 1 << 17
-_SEND_SLACK = 1 << 16
+_SEND_SLACK = 1 << 12
 _PIPELINE_LENGTH = 256  # so few answers that they fit an unprivileged receive buffer even if all of them are errors
 _DUMP_ATTEMPTS = 8
 _SEQUENCE_MAXIMUM = 0xFFFFFFFF
@@ -139,7 +139,7 @@ class NetlinkSocket:
         self._next_sequence = 1
         self._messages_sent = self._bytes_sent = self._messages_received = 0
         self._dumps = self._dumps_interrupted = self._overruns = 0
-        self._send_buffer = 0
+        self._send_buffer = self._socket.getsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF)
         try:
             self._socket.bind((0, 0))
             self.port_id: int = self._socket.getsockname()[0]
@@ -320,10 +320,10 @@ class NetlinkSocket:
                     yield message
 
     def _send(self, data: bytes, messages: int, context: str) -> None:
-        if len(data) + _SEND_SLACK > self._send_buffer:
-            self._send_buffer = len(data) + _SEND_SLACK
-            self._set_buffer(_SO_SNDBUFFORCE, sockets.SO_SNDBUF, self._send_buffer)
         try:
+            if len(data) + _SEND_SLACK > self._send_buffer:
+                self._send_buffer = len(data) + _SEND_SLACK
+                self._set_buffer(_SO_SNDBUFFORCE, sockets.SO_SNDBUF, self._send_buffer)
             self._socket.send(data)
         except OSError as error:
             if error.errno != errno.EMSGSIZE:

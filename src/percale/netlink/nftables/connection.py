@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from percale.netlink.attributes import parse, string, text_of
 from percale.netlink.nftables.batch_codec import (
@@ -33,6 +35,10 @@ _NFNLGRP_NFTABLES = 7
 _HEADER_LENGTH = 4
 _ELEMENTS = 3
 _TEXT_MAXIMUM = 200
+_READ_ATTEMPTS = 9
+_RESIZE_PAUSE_S = 0.002
+
+Member = TypeVar("Member", Element, bytes)
 
 
 class BatchError(NetlinkError):
@@ -109,11 +115,30 @@ class NftSocket(Connection):
 
     def elements(self, table: Table, item: Set) -> list[Element]:
         """The elements of a set; those of interval sets joined to ranges and sorted."""
-        return decode_elements(item, self._element_lists(table, item))
+        return self._read(table, item, decode_elements, lambda elements: {element.key for element in elements})
 
     def keys(self, table: Table, item: Set) -> list[bytes]:
         """The bare keys of a set without data and intervals: the quick way for many."""
-        return decode_keys(item, self._element_lists(table, item))
+        return self._read(table, item, decode_keys, set)
+
+    def _read(
+        self,
+        table: Table,
+        item: Set,
+        decode: Callable[[Set, Iterable[bytes]], list[Member]],
+        distinct: Callable[[list[Member]], set[bytes]],
+    ) -> list[Member]:
+        """All elements of a set, read again while its hash table is being resized.
+
+        The kernel resizes in the background after many additions and says nothing of it: a dump then repeats some
+        elements and leaves out as many others (seen on Linux 6.18 with 50000 new elements). Repetition gives it away.
+        """
+        for attempt in range(_READ_ATTEMPTS):
+            found = decode(item, self._element_lists(table, item))
+            if len(distinct(found)) == len(found):
+                return found
+            time.sleep(_RESIZE_PAUSE_S * 2**attempt)
+        raise NetlinkError(errno.EINTR, "the set was being resized during each attempt to read it", context=item.name)
 
     def _element_lists(self, table: Table, item: Set) -> Iterator[bytes]:
         wanted = string(1, table.name) + string(2, item.name)

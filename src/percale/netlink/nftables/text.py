@@ -327,7 +327,8 @@ def operation_text(operation: Operation, table: Table | None = None) -> str:
         return f"{verb} element {where}{operation.set.name} {{ {members} }}"
     item = operation.item
     if isinstance(item, Table):
-        return f"{verb} {item}"
+        commented = item.comment and isinstance(operation, Add | Create)
+        return f"{verb} {item}" + (f' {{ comment "{item.comment}"; }}' if commented else "")
     if isinstance(item, Rule):
         return f"{verb} rule {where}{item.chain} {_rule_place(operation)}".rstrip()
     if isinstance(operation, Add | Create):
