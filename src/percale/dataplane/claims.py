@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 __all__ = ["Claims"]
@@ -23,6 +23,10 @@ class Claims(Generic[KeyT, ClaimT]):
 
     def __init__(self) -> None:
         self._claims: dict[KeyT, list[ClaimT]] = {}
+
+    def __iter__(self) -> Iterator[KeyT]:
+        """The keys that are claimed."""
+        return iter(self._claims)
 
     def add(self, key: KeyT, claim: ClaimT) -> None:
         """Enter a claim; one that is there already changes nothing."""

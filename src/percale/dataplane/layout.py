@@ -67,6 +67,7 @@ __all__ = [
     "ARP_OWN",
     "FROM_WORKLOAD",
     "LAYOUT",
+    "LAYOUT_PREFIX",
     "TO_WORKLOAD",
     "FixedPart",
     "FixedSets",
@@ -77,7 +78,8 @@ __all__ = [
     "fixed_sets",
 ]
 
-LAYOUT = "percale layout 1"
+LAYOUT_PREFIX = "percale layout "
+LAYOUT = f"{LAYOUT_PREFIX}1"
 """The table's comment: what tells our table from a stranger's, and one layout from the next."""
 
 FROM_WORKLOAD = Set("from_wl", (IFNAME, CT_STATE), (VERDICT,))

@@ -7,7 +7,7 @@ change, not with the state. It sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from percale.calc.host_state import (
@@ -97,6 +97,10 @@ class Renderer:
     def endpoints(self) -> int:
         """How many interfaces hold an endpoint."""
         return len(self._placed)
+
+    def placed(self) -> Iterator[WorkloadInterface]:
+        """The endpoints that hold their interfaces."""
+        return (placed.endpoint for placed in self._placed.values())
 
     def apply(self, messages: Iterable[Message]) -> None:
         """Take in one batch of messages; raises KeyError where one breaks the protocol's rules."""

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dataplane of the running kernel: nf_tables, rtnetlink, ctnetlink and /proc/sys of one network namespace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from select import select
+
+from percale.dataplane.config import DataplaneConfig
+from percale.dataplane.dataplane import Applied
+from percale.dataplane.kernel_network import KernelNetwork
+from percale.dataplane.reconciler import Reconciler
+from percale.netlink.nftables.connection import Monitor, NftSocket
+from percale.netlink.nftables.objects import Table
+from percale.netlink.rtnetlink.connection import Event, RouteMonitor
+from percale.netlink.rtnetlink.links import Link
+from percale.netlink.rtnetlink.routes import Route
+from percale.netlink.socket import NetlinkError
+
+__all__ = ["KernelDataplane"]
+
+
+class KernelDataplane(Reconciler):
+    """Programs the network namespace of the thread that makes it; a context manager, for that thread alone.
+
+    ``descriptors`` become readable when links come and go or when somebody else changed what is ours; ``attend`` then
+    does what is needed. Raises OSError where netlink may not be used.
+    """
+
+    def __init__(self, config: DataplaneConfig | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        config = config or DataplaneConfig()
+        self._socket, self._own_network = NftSocket(), KernelNetwork()
+        self._rules_monitor, self._network_monitor = Monitor(), RouteMonitor(("link", "route"))
+        super().__init__(config, self._socket, self._own_network, clock=clock)
+
+    @property
+    def messages_sent(self) -> int:
+        """How many netlink messages nf_tables has been sent so far."""
+        return self._socket.statistics().messages_sent
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """File descriptors for ``select``: readable when ``attend`` has something to do."""
+        return self._rules_monitor.fileno(), self._network_monitor.fileno()
+
+    def attend(self, timeout_s: float = 0.0) -> list[Applied]:
+        """Handle what the kernel reports within ``timeout_s`` seconds: links that changed, and drift, repaired at once.
+
+        Lost notifications are answered by reading everything again.
+        """
+        ready, _, _ = select(self.descriptors, (), (), timeout_s)
+        if not ready:
+            return []
+        try:
+            drifted = self._tables_touched() if self._rules_monitor.fileno() in ready else False
+            events = self._network_monitor.receive(0) if self._network_monitor.fileno() in ready else []
+        except NetlinkError:
+            return [self.resync()]
+        done = [self._link_event(event) for event in events if isinstance(event.item, Link)]
+        if drifted or self._routes_touched(events):
+            done.append(self.resync())
+        return done
+
+    def close(self) -> None:
+        """Close the sockets; all that was programmed stays."""
+        super().close()
+        self._rules_monitor.close()
+        self._network_monitor.close()
+
+    def _tables_touched(self) -> bool:
+        ours = {(table.family, table.name) for table in self._own_tables()}
+        return any(
+            (change.family, change.table) in ours and change.port_id != self._socket.port_id
+            for change in self._rules_monitor.receive(0)
+        )
+
+    def _own_tables(self) -> Iterable[Table]:
+        return (ruleset.table for ruleset in self._renderer.tables)
+
+    def _link_event(self, event: Event) -> Applied:
+        assert isinstance(event.item, Link)
+        if event.verb == "delete":
+            return self.interface_gone(event.item.name)
+        return self.interface_changed(event.item)
+
+    def _routes_touched(self, events: Iterable[Event]) -> bool:
+        """Whether somebody else deleted or replaced a route of ours, or put one on an interface of ours."""
+        return any(
+            isinstance(event.item, Route)
+            and event.port_id not in (0, *self._own_network.port_ids)
+            and self._routing.concerns(event.item)
+            for event in events
+        )
