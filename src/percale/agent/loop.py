@@ -1,145 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's single loop: the only owner of calculation and dataplane, advanced by explicit steps.
 
-Threads feed its inbox (one per watch, one for the kernel's notifications); tests and simulations feed it by hand.
+Threads feed its inbox, one per watch; the kernel's notifications wake it through the dataplane's descriptors. Tests and
+simulations feed the inbox and call ``step`` by hand.
 """
 
 from __future__ import annotations
 
-import queue
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterable
+from select import select
+from typing import Any, Protocol
 
+from percale.agent.inbox import Inbox, Item, Stop
 from percale.agent.logs import Log
 from percale.agent.status import StatusBoard
-from percale.calc import Calculation
-from percale.calc.host_state import Message
-from percale.datastore.seams import InSync, Resync, Revision, SyncerEvent, SyncerUpdate
+from percale.calc.calculation import Calculation
+from percale.dataplane.dataplane import Applied, Dataplane
+from percale.datastore.seams import InSync, Resync, Revision, SyncerUpdate
 
-if TYPE_CHECKING:
-    from percale.dataplane import Dataplane
+__all__ = ["Loop", "WatchedDataplane"]
 
-__all__ = ["Drift", "Event", "LinkChanged", "Loop", "Stop"]
-
-
-@dataclass(frozen=True, slots=True)
-class LinkChanged:
-    """Interfaces came, went, or changed between up and down."""
-
-    names: frozenset[str]
+_FIRST_PAUSE_S = 0.1
+_LAST_PAUSE_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """Somebody else changed what is ours in the kernel."""
+class WatchedDataplane(Dataplane, Protocol):
+    """A dataplane that reports by itself when links change or somebody else touches what is ours."""
 
-    what: str
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Readable when ``attend`` has something to do."""
+        ...
 
+    @property
+    def messages_sent(self) -> int:
+        """How many netlink messages were sent so far."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Leave the loop; what is programmed stays."""
-
-
-Event: TypeAlias = Sequence[SyncerEvent] | LinkChanged | Drift | Stop
-
-_FIRST_RETRY_S = 0.1
-_LAST_RETRY_S = 30.0
+    def attend(self, timeout_s: float = 0.0) -> list[Applied]:
+        """Handle what was reported."""
+        ...
 
 
 class Loop:
-    """Takes what changed from the inbox, calculates, programs, and says how far it is.
+    """Takes what changed from the inbox, calculates, programs, and says on the board how far it is.
 
-    ``resync_s`` is how often the kernel's state is read again in full. A failed attempt changes nothing in the kernel
-    and is repeated with growing, jittered pauses.
+    ``resync_s`` is how often the kernel's state is read again in full. A failed attempt leaves the tables as they were
+    and is repeated after growing, jittered pauses.
     """
 
     def __init__(
         self,
+        inbox: Inbox,
         calculation: Calculation,
-        dataplane: Dataplane,
+        dataplane: WatchedDataplane,
         board: StatusBoard,
         *,
         resync_s: float = 90.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._calculation = calculation
-        self._dataplane = dataplane
-        self._board = board
-        self._resync_s = resync_s
-        self._clock = clock
+        self._inbox, self._calculation, self._dataplane, self._board = inbox, calculation, dataplane, board
+        self._resync_s, self._clock = resync_s, clock
         self._log = Log("agent")
-        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._messages: list[Message] = []
-        self._links: set[str] = set()
         self._revision: Revision | None = None
+        self._in_sync = self._stopping = False
         self._invalid: dict[str, str] = {}
-        self._retry_at: float | None = None
-        self._retry_s = _FIRST_RETRY_S
+        self._pause_s = _FIRST_PAUSE_S
         self._resync_at = clock() + resync_s
-        self._stopping = False
-
-    def put(self, event: Event) -> None:
-        """Hand an event to the loop; any thread may."""
-        self._inbox.put(event)
+        self._failing = False
 
     def run(self) -> None:
         """Step until told to stop."""
         while not self._stopping:
-            self.step(self._patience())
+            self.step(max(0.0, self._resync_at - self._clock()))
 
     def step(self, timeout_s: float = 0.0) -> None:
-        """Take all that is in the inbox, waiting up to ``timeout_s`` for a first event, and act on it."""
-        for event in self._taken(timeout_s):
-            self._note(event)
-        now = self._clock()
-        self._messages += self._calculation.flush()
-        due = self._retry_at is not None and now >= self._retry_at
-        if now >= self._resync_at:
-            self._resync_at = now + self._resync_s
-            self._attempt("resync", self._dataplane.resync)
-        if self._links and self._retry_at is None:
-            names, self._links = frozenset(self._links), set()
-            self._attempt("interfaces", lambda: self._dataplane.interfaces_changed(names))
-        if due or (self._retry_at is None and self._work_left()):
+        """Wait up to ``timeout_s`` for something to do, and do all there is."""
+        select((self._inbox.fileno(), *self._dataplane.descriptors), (), (), timeout_s)
+        self._settle(self._dataplane.attend(), "kernel")
+        taken = self._inbox.take()
+        for item in taken:
+            self._note(item)
+        if taken:
             self._program()
+        if self._clock() >= self._resync_at:
+            self._resync_at = self._clock() + self._resync_s
+            self._settle([self._dataplane.resync()], "resync")
 
-    def _taken(self, timeout_s: float) -> list[Event]:
-        events: list[Event] = []
-        try:
-            events.append(self._inbox.get(timeout=timeout_s) if timeout_s > 0 else self._inbox.get_nowait())
-            while True:
-                events.append(self._inbox.get_nowait())
-        except queue.Empty:
-            return events
-
-    def _note(self, event: Event) -> None:
-        match event:
-            case LinkChanged(names):
-                self._links |= names
-            case Drift(what):
-                self._log.warning("drift", what=what)
-                self._resync_at = self._clock()
+    def _note(self, item: Item) -> None:
+        match item:
             case Stop():
                 self._stopping = True
-            case _:
-                for one in event:
-                    self._note_change(one)
-
-    def _note_change(self, event: SyncerEvent) -> None:
-        match event:
             case SyncerUpdate(key, resource, revision, problem):
                 self._note_validity(str(key), "" if problem is None else str(problem))
                 self._calculation.update(key, resource)
                 self._revision = revision
             case InSync(revision):
                 self._calculation.in_sync()
-                self._revision = revision
+                self._revision, self._in_sync = revision, True
                 self._log.info("in-sync", revision=revision)
-                self._board.post(in_sync=True)
             case Resync(kinds, reason):
                 self._log.warning("resync", kinds=",".join(kinds), reason=reason)
 
@@ -147,51 +108,62 @@ class Loop:
         if problem:
             self._log.error("invalid-resource", resource=key, problem=problem)
             self._invalid[key] = problem
-        elif key in self._invalid:
+        elif self._invalid.pop(key, None):
             self._log.info("valid-again", resource=key)
-            del self._invalid[key]
-
-    def _work_left(self) -> bool:
-        return bool(self._messages) or self._revision != self._board.status.programmed
 
     def _program(self) -> None:
-        started = self._clock()
-        messages, self._messages = self._messages, []
-        if self._attempt("program", lambda: self._dataplane.apply(messages)):
-            if messages:
-                spent_ms = 1000 * (self._clock() - started)
-                self._log.info("programmed", revision=self._revision, messages=len(messages), ms=spent_ms)
+        began = self._clock()
+        messages = self._calculation.flush()
+        applied = self._dataplane.apply(messages)
+        if messages and applied.ok:
+            spent_ms = 1000 * (self._clock() - began)
+            self._log.info("programmed", revision=self._revision, messages=len(messages), ms=spent_ms)
+        self._settle([applied], "program")
+
+    def _settle(self, results: Iterable[Applied], attempt: str) -> None:
+        """Draw the conclusions from what the dataplane did: when to look again, and what to tell."""
+        settled = False
+        for applied in results:
+            settled = True
+            if applied.error is not None:
+                self._failed(attempt, str(applied.error))
+            else:
+                self._failing, self._pause_s = False, _FIRST_PAUSE_S
+            for failure in applied.failures:
+                self._log.warning("operation-failed", attempt=attempt, failure=failure)
+            if applied.failures:
+                self._look_again(self._pause())
+            if applied.retry_after_s is not None:
+                self._look_again(applied.retry_after_s)
+        if settled:
             self._report()
 
-    def _attempt(self, what: str, act: Callable[[], object]) -> bool:
-        """Do one thing to the kernel; a failure leaves the kernel as it was, is told, and asks for another attempt."""
-        try:
-            act()
-        except OSError as error:
-            failures = self._board.status.failures + 1
-            self._retry_at = self._clock() + self._retry_s * random.uniform(0.75, 1.25)
-            self._log.error("programming-failed", attempt=what, error=error, again_s=self._retry_s)
-            self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
-            self._board.post(fault=f"{what}: {error}", failures=failures)
-            return False
-        self._retry_at, self._retry_s = None, _FIRST_RETRY_S
-        return True
+    def _failed(self, attempt: str, error: str) -> None:
+        pause_s = self._pause()
+        self._failing = True
+        self._log.error("programming-failed", attempt=attempt, error=error, again_s=pause_s)
+        self._look_again(pause_s)
+        self._board.post(fault=error, failures=self._board.status.failures + 1)
+
+    def _pause(self) -> float:
+        """The next pause before another attempt: longer each time, and never the same for two agents."""
+        pause_s = self._pause_s * random.uniform(0.75, 1.25)
+        self._pause_s = min(2 * self._pause_s, _LAST_PAUSE_S)
+        return pause_s
+
+    def _look_again(self, pause_s: float) -> None:
+        self._resync_at = min(self._resync_at, self._clock() + pause_s)
 
     def _report(self) -> None:
-        counts = self._calculation.statistics()
+        held = self._dataplane.statistics()
+        news: dict[str, Any] = {"seen": self._revision, "in_sync": self._in_sync, "invalid": dict(self._invalid)}
+        if self._in_sync and not self._failing:
+            news |= {"programmed": self._revision, "programmed_at": time.time(), "fault": ""}
         self._board.post(
-            seen=self._revision,
-            programmed=self._revision if self._board.status.in_sync else None,
-            programmed_at=time.time(),
-            endpoints=counts.endpoints,
-            policies=counts.policies,
-            profiles=counts.profiles,
-            ip_sets=counts.ip_sets,
-            invalid=dict(self._invalid),
-            netlink_messages=self._dataplane.statistics().messages_sent,
-            fault="",
+            **news,
+            endpoints=held.endpoints,
+            programs=held.programs,
+            rules=held.rules,
+            elements=held.elements,
+            netlink_messages=self._dataplane.messages_sent,
         )
-
-    def _patience(self) -> float:
-        until = self._resync_at if self._retry_at is None else min(self._resync_at, self._retry_at)
-        return max(0.0, until - self._clock())

@@ -20,7 +20,8 @@ class Status:
 
     ``seen`` is how far its view of the datastore goes, ``programmed`` how far the kernel has followed: what was written
     at or before that revision is enforced. ``invalid`` maps resources that are stored but unusable, and so treated as
-    absent, to the reason. ``fault`` is what the last attempt to program failed with, empty when it succeeded.
+    absent, to the reason. ``endpoints`` to ``elements`` count what is programmed. ``fault`` is what the last attempt to
+    program failed with, empty when it succeeded.
     """
 
     node: str
@@ -30,9 +31,9 @@ class Status:
     seen: Revision | None = None
     programmed: Revision | None = None
     endpoints: int = 0
-    policies: int = 0
-    profiles: int = 0
-    ip_sets: int = 0
+    programs: int = 0
+    rules: int = 0
+    elements: int = 0
     invalid: dict[str, str] = field(default_factory=dict)
     fault: str = ""
     failures: int = 0
@@ -50,9 +51,9 @@ class Status:
             "programmedRevision": None if self.programmed is None else str(self.programmed),
             "programmedAt": self.programmed_at or None,
             "endpoints": self.endpoints,
-            "policies": self.policies,
-            "profiles": self.profiles,
-            "ipSets": self.ip_sets,
+            "programs": self.programs,
+            "rules": self.rules,
+            "elements": self.elements,
             "invalid": self.invalid,
             "fault": self.fault,
             "failures": self.failures,

@@ -11,9 +11,10 @@ from percale.cli.command import HELP, Call, Command, CommandFailed, Flag
 __all__ = ["COMMAND", "run"]
 
 COMMAND = Command(
-    "Build a private host in fresh namespaces, connect three workloads through the CNI executable, apply policies in two\n"
-    "tiers and send real packets for every pair. Prints what is expected, explained and observed for each flow, and how\n"
-    "long a change of policy takes until packets feel it. Exit status 1 if a row disagrees. Cleans up after itself.",
+    "Build a private host in fresh namespaces, connect three workloads through the CNI executable, apply policies\n"
+    "in two tiers and send real packets for every pair. Prints what is expected, explained and observed for each\n"
+    "flow, and how long a change of policy takes until packets feel it. Exit status 1 if a row disagrees. Cleans\n"
+    "up after itself.",
     flags=(
         Flag("policies", value="FILE", text="apply these policies instead of the demo's own"),
         Flag("print-policies", text="print the demo's own policies and stop"),

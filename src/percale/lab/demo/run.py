@@ -84,8 +84,10 @@ def _rows(site: Site) -> list[Row]:
     explained = _explanations(site, flows)
     probes = {flow: _probe(site, flow) for flow in flows}
     seen = arrivals(list(probes.values()))
-    return [Row(flow, flow.without_family in expected, *explained[flow][:1], seen[probes[flow]], explained[flow][1])
-            for flow in flows]  # fmt: skip
+    return [
+        Row(flow, flow.without_family in expected, allowed, seen[probes[flow]], by)
+        for flow, (allowed, by) in explained.items()
+    ]
 
 
 def _explanations(site: Site, flows: Sequence[DemoFlow]) -> Mapping[DemoFlow, tuple[bool, str]]:

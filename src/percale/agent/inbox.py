@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The inbox: what threads hand to the loop, with a descriptor that ``select`` can wait for."""
+
+from __future__ import annotations
+
+import os
+import queue
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from percale.datastore.seams import SyncerEvent
+
+__all__ = ["Inbox", "Item", "Stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Leave the loop; what is programmed stays."""
+
+
+Item: TypeAlias = SyncerEvent | Stop
+
+
+class Inbox:
+    """A queue that any thread may fill and the loop's thread empties."""
+
+    def __init__(self) -> None:
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        """Readable while there is something in the inbox."""
+        return self._wake
+
+    def put(self, *items: Item) -> None:
+        """Add items, in order."""
+        for item in items:
+            self._items.put(item)
+        os.eventfd_write(self._wake, 1)
+
+    def take(self) -> list[Item]:
+        """Return all that is there, in order; nothing is no error."""
+        try:
+            os.eventfd_read(self._wake)
+        except BlockingIOError:
+            return []
+        # What is added meanwhile is announced again: at worst the next call finds nothing.
+        return [self._items.get_nowait() for _ in range(self._items.qsize())]
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self._wake)
