@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a write must not break in the rest of the datastore (spec/validation.md section 5).
+
+Each check looks at one resource in its surroundings and raises the error that refuses it. Which checks a write has to
+pass is data: ``CREATE``, ``UPDATE`` and ``DELETE``; ``DEPENDS`` names the kinds that they look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from percale.client.view import View
+from percale.errors import NotFound, NotSupported, Problem, Refused, ValidationError
+from percale.resources import BUILT_IN_TIERS, DEFAULT_TIER, Key, Resource
+from percale.resources.addresses import Network, parse_network
+
+__all__ = ["CREATE", "DELETE", "DEPENDS", "SINGLETONS", "UPDATE", "TierInUse", "check_identity"]
+
+WriteCheck = Callable[[Resource, Resource | None, View], None]
+DeleteCheck = Callable[[Key, View], None]
+
+_TIERED = ("NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy")
+
+
+class TierInUse(NotSupported):
+    """The state's fault: policies still belong to the tier; ``policy`` is one of them."""
+
+    def __init__(self, tier: Key, policy: Key) -> None:
+        self.policy = policy
+        super().__init__("delete", tier.kind, tier.name, reason=f"it still holds {policy}")
+
+    @property
+    def calico_text(self) -> str:
+        """Calico's text, which names neither."""
+        return "operation delete is not supported on platform: Cannot delete a non-empty tier"
+
+
+def _tier_exists(policy: Resource, _old: Resource | None, view: View) -> None:
+    tier = Key("Tier", "", policy.spec.tier or DEFAULT_TIER)
+    if not view.exists(tier):
+        raise NotFound(tier.kind, tier.name)
+
+
+def _tier_can_go(tier: Key, view: View) -> None:
+    if tier.name in BUILT_IN_TIERS:
+        raise NotSupported("delete", tier.kind, tier.name, reason="it is built in")
+    for kind in _TIERED:
+        for policy in view.all(kind):
+            if (policy.spec.tier or DEFAULT_TIER) == tier.name:
+                raise TierInUse(tier, policy.key)
+
+
+def _filters_exist(peer: Resource, _old: Resource | None, view: View) -> None:
+    missing = [name for name in peer.spec.filters if not view.exists(Key("BGPFilter", "", name))]
+    if missing:
+        problems = [
+            _problem("spec.filters", "BGPPeer.Spec.Filters", name, f"BGPFilter {name!r} does not exist")
+            for name in missing
+        ]
+        raise ValidationError(problems)
+
+
+def _pool_fits(pool: Resource, _old: Resource | None, view: View) -> None:
+    text = pool.spec.cidr
+    network = parse_network(text)
+    if network is None or network != network.masked:
+        why = "is required" if not text else "is not a CIDR with a prefix length and without host bits"
+        raise ValidationError([_problem("spec.cidr", "IPPool.Spec.CIDR", text, f"{text!r} {why}" if text else why)])
+    others = [other for other in view.all("IPPool") if other.name != pool.name]
+    problems = [
+        _problem("spec.cidr", "IPPool.Spec.CIDR", text, f"{text} overlaps {other.spec.cidr} of IPPool {other.name!r}")
+        for other in others
+        if (there := parse_network(other.spec.cidr)) is not None and there.overlaps(network)
+    ]
+    if problems:
+        raise ValidationError(problems)
+
+
+def _pool_stays(pool: Resource, old: Resource | None, _view: View) -> None:
+    if old is None:
+        return
+    before, now = old.spec, pool.spec
+    network = parse_network(now.cidr)
+    problems = []
+    if network != parse_network(before.cidr):
+        problems.append(_problem("spec.cidr", "IPPool.Spec.CIDR", now.cidr, "cannot be changed"))
+    if _block_size(now.block_size, network) != _block_size(before.block_size, parse_network(before.cidr)):
+        problems.append(_problem("spec.blockSize", "IPPool.Spec.BlockSize", now.block_size, "cannot be changed"))
+    if "LoadBalancer" in before.allowed_uses and "LoadBalancer" not in now.allowed_uses:
+        uses = list(now.allowed_uses)
+        problems.append(_problem("spec.allowedUses", "IPPool.Spec.AllowedUses", uses, "cannot leave LoadBalancer"))
+    if problems:
+        raise ValidationError(problems)
+
+
+def _block_size(size: int, network: Network | None) -> int:
+    return size or (26 if network is not None and network.version == 4 else 122)
+
+
+CREATE: Mapping[str, Sequence[WriteCheck]] = {
+    **dict.fromkeys(_TIERED, (_tier_exists,)),
+    "BGPPeer": (_filters_exist,),
+    "IPPool": (_pool_fits,),
+}
+UPDATE: Mapping[str, Sequence[WriteCheck]] = {
+    "BGPPeer": (_filters_exist,),
+    "IPPool": (_pool_fits, _pool_stays),
+}
+DELETE: Mapping[str, Sequence[DeleteCheck]] = {"Tier": (_tier_can_go,)}
+
+DEPENDS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(_TIERED, frozenset({"Tier"})),
+    "BGPPeer": frozenset({"BGPFilter"}),
+    "IPPool": frozenset({"IPPool"}),
+    "Tier": frozenset(_TIERED),
+}
+
+SINGLETONS: Mapping[str, frozenset[str]] = {
+    "IPAMConfiguration": frozenset({"create", "update"}),
+    "ClusterInformation": frozenset({"create"}),
+    "KubeControllersConfiguration": frozenset({"create"}),
+}
+"""Kinds of which there is one, named ``default``, and the operations that insist on it."""
+
+
+def check_identity(operation: str, resource: Resource) -> None:
+    """Refuse a write whose metadata does not fit the operation, by its first fault."""
+    metadata = resource.metadata
+    if operation == "create":
+        if metadata.resource_version:
+            version = metadata.resource_version
+            message = "must not be set for a new resource"
+            reason = "field must not be set for a Create request"
+            raise ValidationError([_missing("metadata.resourceVersion", message, reason, version)])
+        missing = [("metadata.namespace", metadata.namespace or not resource.namespaced)]
+    else:
+        missing = [
+            ("metadata.resourceVersion", metadata.resource_version),
+            ("metadata.namespace", metadata.namespace or not resource.namespaced),
+            ("metadata.creationTimestamp", metadata.creation_timestamp),
+            ("metadata.uid", metadata.uid),
+        ]
+    for path, given in missing:
+        if not given:
+            reason = f"field must be set for {'a Create' if operation == 'create' else 'an Update'} request"
+            raise ValidationError([_missing(path, "is required", reason)])
+
+
+def check_singleton(operation: str, resource: Resource) -> None:
+    """Refuse a second resource of a kind of which there is only one."""
+    if operation in SINGLETONS.get(resource.kind, ()) and resource.name != "default":
+        article = "an" if resource.kind[0] in "AEIOU" else "a"
+        raise Refused(f'Cannot {operation} {article} {resource.kind} resource with a name other than "default"')
+
+
+_CALICO_NAMES = {
+    "metadata.resourceVersion": "Metadata.ResourceVersion",
+    "metadata.namespace": "Metadata.Namespace",
+    "metadata.creationTimestamp": "Metadata.CreationTimestamp",
+    "metadata.uid": "Metadata.UID",
+}
+
+
+def _missing(path: str, message: str, reason: str, value: Any = None) -> Problem:
+    return Problem(
+        path=path,
+        message=message,
+        value=value,
+        rule="metadata",
+        calico_name=_CALICO_NAMES[path],
+        calico_reason=reason,
+    )
+
+
+def _problem(path: str, calico_name: str, value: Any, message: str) -> Problem:
+    return Problem(path=path, message=message, value=value, rule="surroundings", calico_name=calico_name)
