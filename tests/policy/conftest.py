@@ -26,6 +26,7 @@ class Net:
     def __init__(self):
         self.cluster = Cluster()
         self.settings = HostSettings()
+        self.addresses = {}
         self._endpoints = 0
         self.add("Profile", "open", ALLOW_ALL)
         self.tier("default")
@@ -79,9 +80,20 @@ class Net:
         spec = {"types": directions or ["Ingress"], "selector": selector, "tier": "default", **spec}
         return self.add(kind, name, spec, namespace=ns)
 
+    def configure(self, **settings):
+        self.settings = HostSettings(**settings)
+        self._explainer = None
+
+    def address_on(self, node, interface, address):
+        self.addresses.setdefault(node, {}).setdefault(interface, set()).add(address)
+        self._explainer = None
+
     def explain(self, question):
         if self._explainer is None:
-            self._explainer = Explainer(ClusterHosts(self.cluster, self.settings))
+            hosts = ClusterHosts(self.cluster, self.settings)
+            for node, addresses in self.addresses.items():
+                hosts.host(node, addresses)
+            self._explainer = Explainer(hosts)
         return self._explainer.explain(question)
 
     def verdict(self, question):

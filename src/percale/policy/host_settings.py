@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from percale.calc.networks import IPAddress
 from percale.policy.cidr import covers
-from percale.policy.flow import TCP, UDP
+from percale.policy.flow import TCP, UDP, protocol_number
+
+if TYPE_CHECKING:
+    from percale.resources.felix_configuration import FelixConfigurationSpec, ProtoPort
 
 __all__ = ["FAILSAFE_INBOUND", "FAILSAFE_OUTBOUND", "FailsafePort", "HostSettings"]
 
@@ -52,3 +55,28 @@ class HostSettings:
     allow_vxlan_from_workloads: bool = False
     allow_ipip_from_workloads: bool = False
     drop_invalid: bool = True
+
+    @classmethod
+    def of(cls, felix: FelixConfigurationSpec) -> HostSettings:
+        """Return the settings that a FelixConfiguration makes, with the agent's defaults where it says nothing.
+
+        Raises KeyError for a failsafe port with an unknown protocol.
+        """
+        defaults = cls()
+        return cls(
+            endpoint_to_host_action=felix.default_endpoint_to_host_action.capitalize()
+            or defaults.endpoint_to_host_action,
+            failsafe_inbound=_failsafe_ports(felix.failsafe_inbound_host_ports, FAILSAFE_INBOUND),
+            failsafe_outbound=_failsafe_ports(felix.failsafe_outbound_host_ports, FAILSAFE_OUTBOUND),
+            vxlan_port=felix.vxlan_port or defaults.vxlan_port,
+            allow_vxlan_from_workloads=bool(felix.allow_vxlan_packets_from_workloads),
+            allow_ipip_from_workloads=bool(felix.allow_ipip_packets_from_workloads),
+            drop_invalid=not felix.disable_conntrack_invalid_check,
+        )
+
+
+def _failsafe_ports(ports: Sequence[ProtoPort] | None, default: Sequence[FailsafePort]) -> Sequence[FailsafePort]:
+    """What the list says; an empty one closes all failsafe ports, an absent one leaves the default."""
+    if ports is None:
+        return default
+    return tuple(FailsafePort(protocol_number(each.protocol or "tcp"), each.port, each.net) for each in ports)
