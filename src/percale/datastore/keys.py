@@ -85,9 +85,9 @@ def resource_path(key: Key) -> str:
 
 def resource_range(kind: str, *, namespace: str = "", name: str = "", prefix: bool = False) -> KeyRange:
     """Return what has to be read to list resources; a name without its namespace is left to the reader to compare."""
-    info = KINDS[kind]
-    if not name or (info.namespaced and not namespace):
-        return KeyRange.prefix(_folder(kind, namespace if info.namespaced else ""))
+    namespaced = _is_namespaced(kind)
+    if not name or (namespaced and not namespace):
+        return KeyRange.prefix(_folder(kind, namespace if namespaced else ""))
     path = _folder(kind, namespace) + name
     return KeyRange.prefix(path) if prefix else KeyRange(path)
 
@@ -113,9 +113,14 @@ def _folder(kind: str, namespace: str) -> str:
     plural = _PLURALS.get(kind.lower())
     if plural is None:
         raise ValueError(f"there is no kind {kind!r}")
+    folder = f"{RESOURCES}{plural}/"
+    return f"{folder}{namespace}/" if namespace and _is_namespaced(kind) else folder
+
+
+@cache
+def _is_namespaced(kind: str) -> bool:
     # Recorded: a kind in other letters than its own is found, but then counts as global.
-    namespaced = _BY_PLURAL[plural] == (kind, True)
-    return f"{RESOURCES}{plural}/{namespace}/" if namespace and namespaced else f"{RESOURCES}{plural}/"
+    return (kind, True) in _BY_PLURAL.values()
 
 
 # IPAM

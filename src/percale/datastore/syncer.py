@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The syncer over any datastore: list, watch, and list again when history is lost (spec/storage-etcd.md section 3.2)."""
+"""The syncer over any datastore: list, watch, and list again when history is lost (storage-etcd.md section 3.2)."""
 
 from __future__ import annotations
 
