@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pyroaring import BitMap
+from tests.selectors.trees import LABELS, TREES, meaning
 
 from percale.calc.label_index import LabelIndex
 from percale.calc.labels import effective_labels
 from percale.selectors import Selector, parse
-from tests.selectors.trees import LABELS, TREES, meaning
 
 ITEMS = st.integers(0, 12)
 PROFILES = st.sampled_from(["p1", "p2", "p3"])
@@ -38,7 +38,7 @@ class _Machine(RuleBasedStateMachine):
         slots = self.index.watch(selector)
         uid = selector.uid
         if uid not in self.watched:
-            self.told[uid] = {slot for slot in slots}
+            self.told[uid] = set(slots)
         self.watched.setdefault(uid, []).append(selector)
 
     @rule(data=st.data())

@@ -39,6 +39,7 @@ class PolicyChange(NamedTuple):
 class ProfileChange(NamedTuple):
     """A profile."""
 
+    name: str
     old: ProfileSource | None
     new: ProfileSource | None
 
@@ -53,6 +54,7 @@ class TierChange(NamedTuple):
 class PoolChange(NamedTuple):
     """An IP pool."""
 
+    name: str
     old: Pool | None
     new: Pool | None
 

@@ -21,10 +21,11 @@ from percale.calc.changes import (
     SliceChange,
     TierChange,
 )
-from percale.calc.compile import absent_profile
+from percale.calc.compile import absent_profile, is_ignored
 from percale.calc.compiled import CompiledPolicy, CompiledProfile, IPSetID, IPSetSpec, PolicyID
 from percale.calc.contributors import Contributor, ContributorResource, Shared, contributor
 from percale.calc.host_state import EndpointID, Pool
+from percale.calc.label_index import LabelIndex
 from percale.calc.labels import Labels, effective_labels
 from percale.calc.membership import DirectMembership, Membership
 from percale.calc.networks import IPAddress, canonical_cidr
@@ -60,6 +61,8 @@ class Cluster:
         self.policy_sources: dict[PolicyID, PolicySource] = {}
         self.profile_sources: dict[str, ProfileSource] = {}
         self.profile_labels: dict[str, Labels] = {}
+        self.policy_index: LabelIndex[EndpointID] = LabelIndex()
+        self._policies_of: dict[str, tuple[PolicyID, ...]] = {}
         self._contributors: dict[EndpointID, Contributor] = {}
         self._shared = Shared()
         self._ip_sets: dict[IPSetID, IPSetSpec] = {}
@@ -83,8 +86,12 @@ class Cluster:
         try:
             return take(self, key, resource)
         except ValueError as problem:
-            self.refusals[key] = problem
-            return take(self, key, None)
+            return self.refuse(key, problem)
+
+    def refuse(self, key: Key, problem: ValueError) -> Change:
+        """Count a resource as deleted because of a problem, and return what that changed."""
+        self.refusals[key] = problem
+        return _TAKERS[key.kind](self, key, None)
 
     # Endpoints and network sets
 
@@ -114,9 +121,24 @@ class Cluster:
 
     def policies_for(self, endpoint_id: EndpointID) -> EndpointPolicies:
         """Return the policies that apply to an endpoint, in order and by class; raises KeyError."""
-        labels = self.labels(endpoint_id)
-        matching = (self.policy(source.id) for source in self._sources_matching(labels))
-        return policies_by_tier(matching, self.tiers, on_host_endpoint=endpoint_id.kind == "HostEndpoint")
+        selectors = (selector.uid for selector in self.policy_index.matching(self.labels(endpoint_id)))
+        return self.ordered_policies(selectors, on_host_endpoint=endpoint_id.kind == "HostEndpoint")
+
+    def ordered_policies(self, selectors: Iterable[str], *, on_host_endpoint: bool) -> EndpointPolicies:
+        """Return the policies of all these effective selectors, given by unique ID, in order and by class."""
+        ids = [each for selector in selectors for each in self.policies_of(selector)]
+        return policies_by_tier(filter(None, map(self._usable, ids)), self.tiers, on_host_endpoint=on_host_endpoint)
+
+    def _usable(self, policy_id: PolicyID) -> CompiledPolicy | None:
+        try:
+            return self.policy(policy_id)
+        except ValueError as problem:
+            self.refuse(Key(*policy_id), problem)
+            return None
+
+    def policies_of(self, selector_uid: str) -> tuple[PolicyID, ...]:
+        """Return the policies that have this effective selector."""
+        return self._policies_of.get(selector_uid, ())
 
     def policy(self, policy_id: PolicyID) -> CompiledPolicy:
         """Return the compiled form of a policy; raises KeyError."""
@@ -140,9 +162,6 @@ class Cluster:
     def ip_set(self, set_id: IPSetID) -> IPSetSpec:
         """Return what belongs in an IP set of a policy or profile that was asked for; raises KeyError."""
         return self._ip_sets[set_id]
-
-    def _sources_matching(self, labels: Labels) -> Iterator[PolicySource]:
-        return (source for source in self.policy_sources.values() if source.selector.matches(labels))
 
     def _labels_of(self, each: Contributor) -> Labels:
         return effective_labels(each.labels, each.profiles, self.profile_labels)
@@ -174,8 +193,19 @@ class Cluster:
         return ContributorChange(old, new)
 
     def _take_policy(self, key: Key, resource: Any) -> Change:
-        new = PolicySource(resource) if resource is not None else None
-        return PolicyChange(*_replace(self.policy_sources, PolicyID(*key), new))
+        new = None if resource is None or is_ignored(resource) else PolicySource(resource)
+        old = self.policy_sources.pop(PolicyID(*key), None)
+        if new is not None:
+            self.policy_sources[new.id] = new
+            new.slots = self.policy_index.watch(new.selector)
+        if old is not None:
+            self.policy_index.unwatch(old.selector.uid)
+            others = tuple(each for each in self._policies_of.pop(old.selector.uid) if each != old.id)
+            if others:
+                self._policies_of[old.selector.uid] = others
+        if new is not None:
+            self._policies_of[new.selector.uid] = (*self.policies_of(new.selector.uid), new.id)
+        return PolicyChange(old, new)
 
     def _take_profile(self, key: Key, resource: Any) -> Change:
         new = ProfileSource(resource) if resource is not None else None
@@ -183,14 +213,15 @@ class Cluster:
             self.profile_labels[key.name] = new.labels
         else:
             self.profile_labels.pop(key.name, None)
-        return ProfileChange(*_replace(self.profile_sources, key.name, new))
+        self.policy_index.set_profile(key.name, new.labels if new else {})
+        return ProfileChange(key.name, *_replace(self.profile_sources, key.name, new))
 
     def _take_tier(self, key: Key, resource: Any) -> Change:
         return TierChange(*_replace(self.tiers, key.name, None if resource is None else tier_facts(resource)))
 
     def _take_pool(self, key: Key, resource: Any) -> Change:
         new = None if resource is None else _pool(resource)
-        return PoolChange(*_replace(self.pools, key.name, new))
+        return PoolChange(key.name, *_replace(self.pools, key.name, new))
 
     def _take_slice(self, key: Key, resource: Any) -> Change:
         return SliceChange(self.services.update(key, resource), resource)
@@ -203,6 +234,8 @@ _TAKERS: dict[str, Callable[[Cluster, Key, Any], Change]] = {
     "GlobalNetworkSet": Cluster._take_contributor,
     "NetworkPolicy": Cluster._take_policy,
     "GlobalNetworkPolicy": Cluster._take_policy,
+    "StagedNetworkPolicy": Cluster._take_policy,
+    "StagedGlobalNetworkPolicy": Cluster._take_policy,
     "Profile": Cluster._take_profile,
     "Tier": Cluster._take_tier,
     "IPPool": Cluster._take_pool,

@@ -7,7 +7,7 @@ A pure function of one resource: the agent's calculation and a one-shot question
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from percale.calc.compiled import (
     Action,
@@ -28,14 +28,27 @@ from percale.calc.networks import canonical_cidr
 from percale.resources.network_policy import GlobalNetworkPolicy, NetworkPolicy
 from percale.resources.profile import Profile
 from percale.resources.rules import EntityRule, ICMPFields, Rule, ServiceMatch
+from percale.resources.staged_policy import StagedGlobalNetworkPolicy, StagedNetworkPolicy
 from percale.resources.tier import DEFAULT_TIER
 from percale.selectors import Selector, make_id, parse
 
-__all__ = ["Compilation", "PolicyResource", "absent_profile", "compile_policy", "compile_profile", "policy_selector"]
+__all__ = [
+    "Compilation",
+    "PolicyResource",
+    "absent_profile",
+    "compile_policy",
+    "compile_profile",
+    "is_ignored",
+    "is_needed_everywhere",
+    "policy_selector",
+]
 
 T = TypeVar("T")
 
-PolicyResource = NetworkPolicy | GlobalNetworkPolicy
+PolicyResource: TypeAlias = NetworkPolicy | GlobalNetworkPolicy | StagedNetworkPolicy | StagedGlobalNetworkPolicy
+
+_GLOBAL = (GlobalNetworkPolicy, StagedGlobalNetworkPolicy)
+_STAGED = (StagedNetworkPolicy, StagedGlobalNetworkPolicy)
 
 _ACTIONS = {"allow": Action.ALLOW, "deny": Action.DENY, "pass": Action.PASS, "log": Action.LOG}
 _ANY_PROTOCOL = "any"
@@ -44,6 +57,7 @@ _IP_VERSIONS = {"icmp": 4, "icmpv6": 6}
 """The address family that a protocol implies when it is given by name (spec/policy.md section 4)."""
 
 _NEEDED_EVERYWHERE = "AssumeNeededOnEveryNode"
+_STAGED_DELETION = "Delete"
 _ANY_ENTITY = EntityRule()
 _ANY_SIDE = RuleSide()
 
@@ -58,9 +72,19 @@ class Compilation(NamedTuple, Generic[T]):
 def policy_selector(policy: PolicyResource) -> Selector:
     """Return which endpoints a policy applies to: its effective selector. Raises SelectorError."""
     spec = policy.spec
-    if isinstance(policy, GlobalNetworkPolicy):
+    if isinstance(policy, _GLOBAL):
         return global_policy_selector(spec.selector, policy.spec.namespace_selector, spec.service_account_selector)
     return namespaced_policy_selector(spec.selector, policy.namespace, spec.service_account_selector)
+
+
+def is_ignored(policy: PolicyResource) -> bool:
+    """Report whether a staged policy stands for a deletion and counts as absent (spec/policy.md section 3)."""
+    return isinstance(policy, _STAGED) and policy.spec.staged_action == _STAGED_DELETION
+
+
+def is_needed_everywhere(policy: PolicyResource) -> bool:
+    """Report whether a policy is active on every host, whatever it selects (spec/calculation.md R4)."""
+    return _NEEDED_EVERYWHERE in policy.spec.performance_hints
 
 
 def compile_policy(policy: PolicyResource, selector: Selector | None = None) -> Compilation[CompiledPolicy]:
@@ -73,7 +97,7 @@ def compile_policy(policy: PolicyResource, selector: Selector | None = None) -> 
     # Data written before ``types`` existed has none and governs both directions (spec/policy.md section 1).
     ingress = rules.compile(spec.ingress) if "Ingress" in spec.types or not spec.types else None
     egress = rules.compile(spec.egress) if "Egress" in spec.types or not spec.types else None
-    host = policy.spec if isinstance(policy, GlobalNetworkPolicy) else None
+    host = policy.spec if isinstance(policy, _GLOBAL) else None
     compiled = CompiledPolicy(
         id=PolicyID(*policy.key),
         tier=spec.tier or DEFAULT_TIER,
@@ -81,10 +105,11 @@ def compile_policy(policy: PolicyResource, selector: Selector | None = None) -> 
         selector=selector or policy_selector(policy),
         ingress=ingress,
         egress=egress,
+        staged=isinstance(policy, _STAGED),
         untracked=host is not None and host.do_not_track,
         pre_dnat=host is not None and host.pre_dnat and not host.do_not_track,
         apply_on_forward=host is not None and host.apply_on_forward,
-        needed_everywhere=_NEEDED_EVERYWHERE in spec.performance_hints,
+        needed_everywhere=is_needed_everywhere(policy),
     )
     return Compilation(compiled, rules.ip_sets)
 
@@ -117,7 +142,7 @@ class _RuleCompiler:
         protocol = _protocol(rule.protocol)
         ports_of = _port_protocol(protocol)
         return CompiledRule(
-            action=_ACTIONS[rule.action.lower()],
+            action=_action(rule.action),
             index=index,
             ip_version=rule.ip_version or _IP_VERSIONS.get(str(protocol)),
             protocol=protocol,
@@ -172,6 +197,14 @@ class _RuleCompiler:
     def _refer(self, spec: IPSetSpec) -> IPSetID:
         self.ip_sets[spec.id] = spec
         return spec.id
+
+
+def _action(word: str) -> Action:
+    # Profiles have no schema: an action may be any word in them.
+    try:
+        return _ACTIONS[word.lower()]
+    except KeyError:
+        raise ValueError(f"{word!r} is not an action: expected Allow, Deny, Log or Pass") from None
 
 
 def _protocol(protocol: int | str | None) -> int | str | None:

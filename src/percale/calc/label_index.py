@@ -49,6 +49,7 @@ class LabelIndex(Generic[K]):
 
     def __init__(self) -> None:
         self._slots: dict[K, int] = {}
+        self._items: list[K] = []
         self._own: list[Labels | None] = []
         self._profiles: list[tuple[str, ...]] = []
         self._free: list[int] = []
@@ -68,6 +69,10 @@ class LabelIndex(Generic[K]):
     def slot(self, item: K) -> int | None:
         """Return the slot of an item, None where there is no such item."""
         return self._slots.get(item)
+
+    def item(self, slot: int) -> K:
+        """Return the item of a slot, also one that left since the last flush."""
+        return self._items[slot]
 
     def put(self, item: K, labels: Labels, profiles: tuple[str, ...] = ()) -> int:
         """Take an item's own labels and its profiles as they are now, and return its slot."""
@@ -116,8 +121,10 @@ class LabelIndex(Generic[K]):
         if slot is None:
             if self._free:
                 slot = self._free.pop()
+                self._items[slot] = item
             else:
                 slot = len(self._own)
+                self._items.append(item)
                 self._own.append(None)
                 self._profiles.append(())
             self._before[slot] = None
@@ -167,7 +174,7 @@ class LabelIndex(Generic[K]):
         return (selector for selector in self.candidates(labels) if selector.matches(labels))
 
     def candidates(self, labels: Labels) -> Iterator[Selector]:
-        """Yield the watched selectors that are worth evaluating for some effective labels, whether they match or not."""
+        """Yield the watched selectors that are worth evaluating for some effective labels: all others do not match."""
         return (watched.selector for watched in self._anchored.passed(labels) | self._unanchored)
 
     def _file(self, watched: Watched) -> None:

@@ -23,15 +23,19 @@ class Network(NamedTuple):
     length: int
 
     @property
-    def last(self) -> Network:
-        """The last address inside; everything else inside sorts before it."""
-        bits = _BITS[self.version]
-        return Network(self.version, self.address | ((1 << bits - self.length) - 1), bits)
+    def after(self) -> Network:
+        """The least of all networks that sort after everything inside this one."""
+        return Network(self.version, self.address + (1 << _BITS[self.version] - self.length), 0)
 
     @property
     def is_host(self) -> bool:
         """Whether it is a single address."""
         return self.length == _BITS[self.version]
+
+    @classmethod
+    def of_address(cls, address: IPAddress) -> Network:
+        """Return the network of one address."""
+        return cls(address.version, int(address), address.max_prefixlen)
 
     def supernet(self, length: int) -> Network:
         """Return the network of a shorter prefix length that contains this one."""

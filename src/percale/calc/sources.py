@@ -6,7 +6,16 @@ Most policies of a large cluster select nothing on one host; of those an agent n
 
 from __future__ import annotations
 
-from percale.calc.compile import Compilation, PolicyResource, compile_policy, compile_profile, policy_selector
+from pyroaring import BitMap
+
+from percale.calc.compile import (
+    Compilation,
+    PolicyResource,
+    compile_policy,
+    compile_profile,
+    is_needed_everywhere,
+    policy_selector,
+)
 from percale.calc.compiled import CompiledPolicy, CompiledProfile, PolicyID
 from percale.calc.labels import Labels
 from percale.resources.profile import Profile
@@ -15,15 +24,24 @@ __all__ = ["PolicySource", "ProfileSource"]
 
 
 class PolicySource:
-    """A policy with its effective selector; raises SelectorError when that cannot be made."""
+    """A policy with its effective selector; raises SelectorError when that cannot be made.
 
-    __slots__ = ("_compilation", "_resource", "id", "selector")
+    ``slots`` are those of the policy index that it matches, kept up to date by the index.
+    """
+
+    __slots__ = ("_compilation", "_resource", "id", "selector", "slots")
 
     def __init__(self, resource: PolicyResource) -> None:
         self.id = PolicyID(*resource.key)
         self.selector = policy_selector(resource)
+        self.slots = BitMap()
         self._resource = resource
         self._compilation: Compilation[CompiledPolicy] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether something in the policy index needs it."""
+        return bool(self.slots) or is_needed_everywhere(self._resource)
 
     @property
     def compilation(self) -> Compilation[CompiledPolicy]:
