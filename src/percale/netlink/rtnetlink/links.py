@@ -64,7 +64,8 @@ class Veth:
     """A pair of interfaces to be made; ``peer_namespace`` is a file descriptor, None leaves the peer in our namespace.
 
     An index of 0, an empty MAC and an MTU of 0 leave the choice to the kernel. One queue each suits a workload and
-    spares memory (the kernel's default is one per CPU).
+    spares memory (the kernel's default is one per CPU). The peer is made down: the kernel cannot bring it up before
+    the pair is complete.
     """
 
     name: str
@@ -75,30 +76,26 @@ class Veth:
     up: bool = False
     peer_index: int = 0
     peer_mac: str = ""
-    peer_up: bool = False
     peer_namespace: int | None = None
     queues: int = 1
 
 
 def add_veth(veth: Veth) -> Request:
-    """The request to make a veth pair; EEXIST if one of the names (or indexes) is taken.
-
-    An end that is to be up at once carries packets before anything else was set on it.
-    """
+    """The request to make a veth pair; EEXIST if one of the names (or indexes) is taken."""
     queues = u32(_TX_QUEUES, veth.queues) + u32(_RX_QUEUES, veth.queues)
     common = (u32(_MTU, veth.mtu) if veth.mtu else b"") + queues
     namespace = b"" if veth.peer_namespace is None else u32(_NAMESPACE_FD, veth.peer_namespace)
-    peer = _header(veth.peer_index, veth.peer_up) + _named(veth.peer_name, veth.peer_mac) + common + namespace
+    peer = _header(veth.peer_index, up=False) + _named(veth.peer_name, veth.peer_mac) + common + namespace
     data = nested(_INFO_DATA, attribute(_VETH_PEER, peer))
     info = nested(_INFO, string(_INFO_KIND, "veth"), data)
-    body = _header(veth.index, veth.up) + _named(veth.name, veth.mac) + common + info
+    body = _header(veth.index, up=veth.up) + _named(veth.name, veth.mac) + common + info
     return Request(NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)
 
 
 def add_link(name: str, kind: str, data: bytes = b"", *, mac: str = "", mtu: int = 0, up: bool = False) -> Request:
     """The request to make an interface of any kind (``dummy``, ``vxlan`` …); ``data`` are the kind's attributes."""
     info = nested(_INFO, string(_INFO_KIND, kind), nested(_INFO_DATA, data) if data else b"")
-    body = _header(0, up) + _named(name, mac) + (u32(_MTU, mtu) if mtu else b"") + info
+    body = _header(0, up=up) + _named(name, mac) + (u32(_MTU, mtu) if mtu else b"") + info
     return Request(NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)
 
 
@@ -158,7 +155,7 @@ def _number(value: bytes | None) -> int:
     return _U32.unpack(value)[0] if value else 0
 
 
-def _header(index: int, up: bool) -> bytes:
+def _header(index: int, *, up: bool) -> bytes:
     return HEADER.pack(0, 0, index, _IFF_UP * up, _IFF_UP * up)
 
 
