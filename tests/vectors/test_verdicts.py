@@ -12,13 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from percale.calc.calculation import Calculation
 from percale.calc.cluster import Cluster
-from percale.calc.host_state import EndpointID
+from percale.calc.host_state import EndpointID, HostState
 from percale.calc.services import EndpointSlice
 from percale.policy.cluster_view import ClusterHosts
 from percale.policy.flow import Conntrack, Flow
 from percale.policy.host_path import HOST, End, judge
 from percale.policy.host_settings import HostSettings
+from percale.policy.host_view import HostStateView
 from percale.resources import KINDS, decode_json
 
 
@@ -60,11 +62,20 @@ def _defaulted(document):
     return document
 
 
-def _host(scenario):
+def _by_cluster(scenario, settings):
+    """The host as a question about the whole cluster sees it: sets by direct evaluation."""
     cluster = Cluster.of(map(_resource, scenario["resources"]))
     assert not cluster.refusals
-    action = scenario.get("felixConfig", {}).get("defaultEndpointToHostAction", "Drop")
-    return ClusterHosts(cluster, HostSettings(endpoint_to_host_action=action)).host(scenario["hostname"])
+    return ClusterHosts(cluster, settings).host(scenario["hostname"])
+
+
+def _by_host_state(scenario, settings):
+    """The host as its agent has it: what the incremental calculation tells the dataplane."""
+    calculation = Calculation(scenario["hostname"])
+    for resource in map(_resource, scenario["resources"]):
+        calculation.update(resource.key, resource)
+    calculation.in_sync()
+    return HostStateView(HostState().after(calculation.flush()), settings)
 
 
 def _flow(packet):
@@ -92,10 +103,12 @@ def _end(scenario, name, interface):
     return End.outside(interface or "eth0")
 
 
+@pytest.mark.parametrize("view", [_by_cluster, _by_host_state])
 @pytest.mark.parametrize("scenario", _lines())
-def test_packets_are_judged_as_recorded(scenario):
+def test_packets_are_judged_as_recorded(scenario, view):
     """Every packet gets the recorded verdict, for the recorded reason, by the recorded way."""
-    host = _host(scenario)
+    action = scenario.get("felixConfig", {}).get("defaultEndpointToHostAction", "Drop")
+    host = view(scenario, HostSettings(endpoint_to_host_action=action))
     for case in scenario["cases"]:
         packet = case["packet"]
         path = judge(
