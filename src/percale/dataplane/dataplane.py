@@ -86,8 +86,8 @@ class Dataplane(Protocol):
         """A link is gone."""
         ...
 
-    def plan(self) -> Plan:
-        """What ``resync`` would do now, without doing it."""
+    def plan(self, messages: Sequence[Message] = ()) -> Plan:
+        """What ``apply`` of these messages and ``resync`` would do now, without doing it."""
         ...
 
     def uninstall(self) -> Plan:

@@ -62,10 +62,7 @@ class Reconciler:
         """Take in one batch of messages and program what it comes to; raises KeyError if they break the protocol."""
         if not self._started:
             self.start()
-        self._renderer.apply(messages)
-        for interface in sorted(self._renderer.rerouted):
-            self._routing.want(interface, self._renderer.routing.get(interface))
-        self._in_sync = self._in_sync or any(isinstance(message, InSync) for message in messages)
+        self._take_in(messages)
         return self._carry_out()
 
     def resync(self) -> Applied:
@@ -88,8 +85,9 @@ class Reconciler:
         self._routing.link_gone(name)
         return self._carry_out()
 
-    def plan(self) -> Plan:
-        """What ``resync`` would do now, without doing it; raises Refused and NetlinkError."""
+    def plan(self, messages: Sequence[Message] = ()) -> Plan:
+        """What ``apply`` of these messages and ``resync`` would do now, without doing it; raises Refused, NetlinkError."""
+        self._take_in(messages)
         self._tables.distrust()
         self._read_network()
         plan = Plan(self._tables.plan(), self._routing.take_operations())
@@ -139,6 +137,12 @@ class Reconciler:
         """Close what is open; all that was programmed stays."""
         self._nftables.close()
         self._network.close()
+
+    def _take_in(self, messages: Sequence[Message]) -> None:
+        self._renderer.apply(messages)
+        for interface in sorted(self._renderer.rerouted):
+            self._routing.want(interface, self._renderer.routing.get(interface))
+        self._in_sync = self._in_sync or any(isinstance(message, InSync) for message in messages)
 
     def _read_network(self) -> None:
         network = self._network

@@ -63,7 +63,7 @@ def run(out: TextIO, *, policies: Path | None = None, keep: bool = False) -> int
         site.start_agent()
         site.command("apply", "-f", "-", text=(policies or POLICIES).read_text(encoding="utf-8"))
         site.connect_workloads()
-        site.programmed(site.client.revision())
+        site.programmed()
         rows = _rows(site)
         _print_table(out, rows)
         wrong = [row for row in rows if not row.agrees]

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from percale.calc.cluster import Cluster
 from percale.client import Client, connect
 from percale.errors import Refused
 from percale.lab.demo.flows import WORKLOADS, DemoWorkload
@@ -26,6 +26,7 @@ __all__ = ["NODE", "Site"]
 
 NODE = "demo"
 _POOLS = {"demo-v4": "10.65.0.0/24", "demo-v6": "fd00:65::/120"}
+_KINDS = ("Tier", "Profile", "GlobalNetworkPolicy", "NetworkPolicy", "IPPool", "WorkloadEndpoint")
 _AGENT_START_S = 10.0
 _STOP_S = 5.0
 
@@ -135,8 +136,10 @@ class Site:
         )
         self.client.update(endpoint.replace(spec=endpoint.spec.replace(ports=ports)))
 
-    def programmed(self, revision: str, *, limit_s: float = 10.0) -> None:
-        """Wait until the agent has programmed what was written at ``revision``; raises Refused if it does not."""
+    def programmed(self, *, limit_s: float = 10.0) -> None:
+        """Wait until the agent has programmed every endpoint as it is stored now; raises Refused if it does not."""
+        stored = self.client.list(WorkloadEndpoint).items
+        revision = max(int(endpoint.metadata.resource_version) for endpoint in stored)
         limit = time.monotonic() + limit_s
         while (status := self.status())["programmedRevision"] is None or int(status["programmedRevision"]) < int(
             revision
@@ -144,6 +147,10 @@ class Site:
             if time.monotonic() > limit:
                 raise Refused(f"the agent is not at revision {revision}: {status}")
             time.sleep(0.005)
+
+    def cluster(self) -> Cluster:
+        """The cluster as the store holds it now, ready to be asked for verdicts."""
+        return Cluster.of(resource for kind in _KINDS for resource in self.client.list(kind).items)
 
     def status(self) -> dict[str, Any]:
         """What the agent says of itself."""
@@ -161,7 +168,7 @@ def endpoint_key(workload: str) -> Key:
     return Key("WorkloadEndpoint", "default", endpoint_name(workload))
 
 
-def _cni_environment(workload: DemoWorkload, path: str, folder: Path) -> Mapping[str, str]:
+def _cni_environment(workload: DemoWorkload, path: str, folder: Path) -> dict[str, str]:
     return {
         "CNI_COMMAND": "ADD",
         "CNI_CONTAINERID": workload.name,
