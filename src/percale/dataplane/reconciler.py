@@ -86,7 +86,7 @@ class Reconciler:
         return self._carry_out()
 
     def plan(self, messages: Sequence[Message] = ()) -> Plan:
-        """What ``apply`` of these messages and ``resync`` would do now, without doing it; raises Refused, NetlinkError."""
+        """What ``apply`` of these messages and ``resync`` would do now, without doing it; Refused, NetlinkError."""
         self._take_in(messages)
         self._tables.distrust()
         self._read_network()

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's small parts: log lines, the lock, the board, the inbox, the server."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from percale.agent import logs
+from percale.agent.inbox import Inbox, Stop
+from percale.agent.lock import HostLock
+from percale.agent.server import Server, status_answer
+from percale.agent.status import Status, StatusBoard
+from percale.datastore.seams import NumberRevision
+from percale.errors import Refused
+from percale.plugins import protocol
+
+STATUS = Status("n1", 1, 0.0)
+
+
+def test_a_log_line_is_the_event_and_then_its_facts():
+    """The event comes first; only values with blanks or quotes are quoted."""
+    stream = io.StringIO()
+    logs.start("info", stream)
+    logs.Log("agent").info("programmed", revision=7, why='a "b"', ms=1.23456789)
+    line = stream.getvalue()
+    assert line.endswith(' info agent: programmed revision=7 why="a \\"b\\"" ms=1.23457\n')
+
+
+def test_a_log_level_hides_what_is_below_it():
+    """At level warning, info is not written and warning is."""
+    stream = io.StringIO()
+    logs.start("warning", stream)
+    log = logs.Log("agent")
+    log.info("hidden")
+    log.warning("shown")
+    assert [line.split()[-1] for line in stream.getvalue().splitlines()] == ["shown"]
+
+
+def test_a_second_agent_of_one_table_is_refused_naming_the_first():
+    """One network namespace holds one agent for a table; the sentence names the process."""
+    with HostLock("test-table"), pytest.raises(Refused, match=r"runs on this host already \(process \d+"):
+        HostLock("test-table")
+
+
+def test_the_lock_is_free_again_after_the_holder_is_gone():
+    """Closing gives the host back, and so does a sudden death."""
+    HostLock("test-table").close()
+    holder = "import os; from percale.agent.lock import HostLock; HostLock('test-table'); os.kill(os.getpid(), 9)"
+    assert subprocess.run([sys.executable, "-c", holder], check=False).returncode == -9
+    HostLock("test-table").close()
+
+
+def test_waiting_ends_when_the_revision_is_programmed():
+    """A waiter is woken by the post that reaches its revision."""
+    board = StatusBoard(STATUS)
+    poster = threading.Timer(0.05, lambda: board.post(programmed=NumberRevision(5)))
+    poster.start()
+    assert board.wait_programmed(NumberRevision(5), time.monotonic() + 10)
+    poster.join()
+
+
+def test_waiting_for_a_later_revision_ends_at_the_deadline():
+    """Revision 4 is not enough for who waits for 5."""
+    board = StatusBoard(replace(STATUS, programmed=NumberRevision(4)))
+    assert not board.wait_programmed(NumberRevision(5), time.monotonic() + 0.05)
+
+
+def test_the_inbox_keeps_order_and_is_empty_after_taking():
+    """Items come out as they went in, once."""
+    inbox = Inbox()
+    first, second = Stop(), Stop()
+    inbox.put(first, second)
+    assert inbox.take() == [first, second]
+    assert inbox.take() == []
+    inbox.close()
+
+
+def test_the_server_tells_the_status(tmp_path):
+    """A status request is answered with the newest status as JSON."""
+    path = tmp_path / "agent.sock"
+    board = StatusBoard(STATUS)
+    with Server(path, {"status": status_answer(board)}):
+        board.post(in_sync=True, seen=NumberRevision(3))
+        answer = json.loads(protocol.call("status", path=path).payload)
+    assert (answer["node"], answer["inSync"], answer["seenRevision"]) == ("n1", True, "3")
+    assert not path.exists()
+
+
+def test_the_server_names_what_it_knows_when_asked_for_something_else(tmp_path):
+    """An unknown kind of request is refused with the known kinds."""
+    path = tmp_path / "agent.sock"
+    with Server(path, {"status": status_answer(StatusBoard(STATUS))}):
+        answer = protocol.call("dance", path=path)
+    assert (answer.status, answer.payload) == (64, b"this agent does not know 'dance', only: status\n")
