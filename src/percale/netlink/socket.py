@@ -231,11 +231,21 @@ class NetlinkSocket:
         self._take_sequences(messages)
         self._send(data, messages, context)
         complaints = []
-        while (answer := self._receive(sockets.MSG_DONTWAIT)) is not None:
+        overrun: NetlinkError | None = None
+        while True:
+            try:
+                answer = self._receive(sockets.MSG_DONTWAIT)
+            except NetlinkError as error:  # so many complaints that the last did not fit the receive buffer
+                overrun = error
+                continue
+            if answer is None:
+                break
             for message in unpack_messages(answer):
                 self._messages_received += 1
-                if message.kind == _NLMSG_ERROR and (error := _error_of(message, 0, context)):
-                    complaints.append((message.sequence, error))
+                if message.kind == _NLMSG_ERROR and (complaint := _error_of(message, 0, context)):
+                    complaints.append((message.sequence, complaint))
+        if overrun and not complaints:
+            raise overrun
         return complaints
 
     def receive(self, timeout_s: float | None = None) -> list[Message]:
@@ -345,7 +355,7 @@ class NetlinkSocket:
             if error.errno != errno.ENOBUFS:
                 raise
             self._overruns += 1
-            raise NetlinkError(errno.ENOBUFS, "notifications were lost; read everything again") from error
+            raise NetlinkError(errno.ENOBUFS, "messages were lost; read everything again") from error
 
 
 class Connection:

@@ -83,6 +83,16 @@ def test_the_operation_is_found_behind_one_of_many_messages(bench):
     assert len(str(caught.value)) < 300
 
 
+def test_a_flood_of_complaints_is_still_told(bench):
+    """More refused operations than the receive buffer holds answers for: the first is named all the same."""
+    with pytest.raises(BatchError) as caught:
+        bench.commit(*[Delete(Chain("missing"))] * 20_000)
+    assert (caught.value.errno, caught.value.position) == (errno.ENOENT, 0)
+    assert bench.socket.statistics().overruns == 1
+    bench.add(CHAIN)
+    assert bench.socket.chains(bench.table) == [CHAIN]
+
+
 def test_a_passed_generation_is_refused(bench):
     """With the number of an old generation the batch is refused as a whole; with the present one it is applied."""
     old = bench.socket.generation()

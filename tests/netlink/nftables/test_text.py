@@ -97,7 +97,9 @@ def test_rules_print_in_the_words_of_nft(rule, text):
 
 def test_a_comment_ends_the_rule():
     """The comment stands behind the expressions, in quotes."""
-    assert rule_text(Rule("c", (ACCEPT,), "why")) == 'accept comment "why"'
+    rule = Rule("c", (ACCEPT,), "why")
+    assert rule_text(rule) == 'accept comment "why"'
+    assert str(rule) == 'c accept comment "why"'
 
 
 DISPATCH = Set("from_wl", (IFNAME,), (VERDICT,))

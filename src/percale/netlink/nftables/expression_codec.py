@@ -134,6 +134,7 @@ def encode_datum(kind: int, datum: bytes | Verdict) -> bytes:
     return nested(kind, nested(_DATA_VERDICT, be32(1, _VERDICTS.number(datum.code)), chain))
 
 
+@lru_cache(maxsize=8192)
 def decode_datum(payload: bytes) -> bytes | Verdict:
     """The bytes or the verdict of a data attribute's payload."""
     attributes = parse(payload)

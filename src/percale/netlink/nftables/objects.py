@@ -144,3 +144,8 @@ class Rule:
     expressions: tuple[Expression, ...]
     comment: str = ""
     handle: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        from percale.netlink.nftables.text import rule_text  # it imports this module
+
+        return f"{self.chain} {rule_text(self)}"

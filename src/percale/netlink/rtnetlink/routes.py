@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     RouteType = Literal["unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit"]
 
-__all__ = ["Route", "add_route", "decode_route", "delete_route", "replace_route"]
+__all__ = [
+    "PROTOCOL_BOOT",
+    "SCOPE_GLOBAL",
+    "SCOPE_LINK",
+    "TABLE_MAIN",
+    "Route",
+    "add_route",
+    "decode_route",
+    "delete_route",
+    "replace_route",
+]
 
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 TABLE_MAIN, PROTOCOL_BOOT, SCOPE_GLOBAL, SCOPE_LINK = 254, 3, 0, 253
