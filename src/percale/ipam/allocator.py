@@ -12,7 +12,7 @@ from percale.ipam.assignment import AutoAssignment
 from percale.ipam.block import Attribute, Block, Release
 from percale.ipam.claims import Claims
 from percale.ipam.errors import IpamError, Reason
-from percale.ipam.networks import Address, Network, parse_network, subnet, within
+from percale.ipam.networks import Address, Network, parse_address, parse_network, subnet, within
 from percale.ipam.order import block_count
 from percale.ipam.pools import Pool, enabled_pools, pool_of
 from percale.ipam.records import IpamConfig
@@ -117,6 +117,10 @@ class Ipam:
         """Free addresses, on condition of their handle or sequence number where given; never raises IpamError."""
         return self._releaser.release(releases)
 
+    def release_addresses(self, addresses: Iterable[str]) -> ReleaseOutcome:
+        """Free addresses given as text (``192.0.2.1``) without any condition."""
+        return self.release(Release(parse_address(address)) for address in addresses)
+
     def release_by_handle(self, handle: str) -> tuple[Address, ...]:
         """Free every address of a handle and return them; raises IpamError (not found) for an unknown handle."""
         return self._releaser.release_by_handle(handle)
@@ -215,8 +219,9 @@ class Ipam:
         blocks = [network for version in (4, 6) for network, _ in self._store.affinities(owner, version)]
         self._release_all(((owner, network) for network in blocks), must_be_empty=must_be_empty)
 
-    def release_pool(self, network: Network) -> None:
+    def release_pool(self, cidr: Network | str) -> None:
         """Take all blocks inside a pool's network from the hosts that own them; raises the last IpamError."""
+        network = parse_network(str(cidr))
         owned = [(owner, block) for owner, block in self._store.host_affinities() if within(block, network)]
         self._release_all(owned, must_be_empty=False)
 
@@ -245,6 +250,10 @@ class Ipam:
     def set_config(self, config: IpamConfig) -> None:
         """Store the configuration; raises IpamError for combinations that are not allowed."""
         self._store.set_config(config)
+
+    def pools(self) -> tuple[Pool, ...]:
+        """Return every pool, enabled or not, in order of names."""
+        return self._store.surroundings().pools
 
     def blocks(self) -> list[Block]:
         """Return every block, in order of keys."""
