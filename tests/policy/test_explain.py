@@ -137,6 +137,68 @@ def test_every_criterion_says_what_it_wants_and_what_there_is(net, rule, questio
     assert said in near(net, question)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "has(x)",
+        "x == 'it'",
+        "x != 'it'",
+        "x in {'a', 'b'}",
+        "x not in {'3'}",
+        "x contains 'a'",
+        "x starts with 'a'",
+        "x ends with 'a'",
+        "!has(x)",
+        "(x == 'a' || z == 'b')",
+        "!(x == 'a' && z == 'b')",
+        'x == "it\'s"',
+    ],
+)
+def test_selectors_are_told_as_people_write_them(net, text):
+    """The explanation spells a condition in the selector language, so that it can be pasted back."""
+    net.endpoint("a", role="a")
+    net.policy("p", "role == 'a'", ingress=[allow(text)])
+    assert f"source {text} ✗ (no endpoint has 192.0.2.1)" in near(net, "tcp external → a:1")
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("web → db udp 4789", "UDP to the VXLAN port 4789"),
+        ("web → db tcp 80 invalid", "connection tracking"),
+        ("web → host@n1@192.0.2.10:80", "defaultEndpointToHostAction Drop"),
+        ("external → bare:80 in=eth0", "no policy decides and the endpoint has no profile"),
+        ("external → shut:80 in=eth0", "no policy decides and no rule matches in the endpoint's profiles: empty"),
+        (
+            "external → web:80 in=eth9",
+            "tier 'default', end of tier: 1 policy selects this endpoint and none of its rules",
+        ),
+    ],
+)
+def test_reasons_without_a_rule_are_told_in_words(net, question, said):
+    """Every reason that is not a rule has a sentence."""
+    net.profile("empty")
+    net.endpoint("web")
+    net.endpoint("db")
+    net.endpoint("bare", profiles=[])
+    net.endpoint("shut", profiles=["empty"])
+    net.host_endpoint("gate", iface="eth9", role="gate")
+    net.global_policy("f", "role == 'gate'", applyOnForward=True, types=["Ingress"])
+    told = net.explain(question)
+    assert told.verdict == "deny"
+    assert said in told.decider.by
+
+
+def test_stages_are_named_where_they_are_not_the_normal_one(net):
+    """Forward, pre-DNAT and untracked judgements say so."""
+    net.endpoint("web")
+    net.host_endpoint("gate", role="gate")
+    net.global_policy("f", "role == 'gate'", applyOnForward=True, ingress=[deny()])
+    assert net.explain("external → web:80").decider.at == "forward ingress of gate (node n1, eth0)"
+    net.global_policy("f", "role == 'gate'", applyOnForward=True, preDNAT=True, ingress=[deny()])
+    assert net.explain("external → web:80").decider.at == "pre-DNAT ingress of gate (node n1, eth0)"
+
+
 def test_a_global_negative_selector_is_told_as_such(net):
     """A rule of a global policy with only notSelector keeps it as a negative criterion."""
     net.endpoint("a", role="a")

@@ -190,6 +190,20 @@ def test_checks_name_every_criterion_met_or_not():
     ]
 
 
+@pytest.mark.parametrize(
+    ("flow", "text"),
+    [
+        (WEB_TO_DB, "tcp 10.0.0.1:40000 → 10.0.0.2:5432"),
+        (WEB_TO_DB_V6, "tcp [fd00::1]:40000 → [fd00::2]:5432"),
+        (PING, "icmp/8/0 10.0.0.1 → 10.0.0.2"),
+        (replace(PING, protocol=47, icmp_type=None, icmp_code=None), "47 10.0.0.1 → 10.0.0.2"),
+    ],
+)
+def test_a_flow_prints_as_a_question(flow, text):
+    """The text of a flow can be asked again."""
+    assert str(flow) == text
+
+
 # A small world, so that random rules and flows meet often.
 _ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.1.1", "192.0.2.1", "fd00::1", "fd00::2", "2001:db8::1"]
 _NETS = ["10.0.0.0/24", "10.0.0.0/31", "10.0.0.1/32", "192.0.2.0/24", "fd00::/64", "fd00::1/128", "2001:db8::/32"]
