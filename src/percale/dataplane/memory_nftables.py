@@ -94,8 +94,9 @@ class MemoryNftables:
             draft.check_graph()
         except NetlinkError as error:
             raise BatchError(error, None, None, 1) from None
-        self._tables.pop(key, None)
-        if draft.content is not None:
+        if draft.content is None:
+            self._tables.pop(key, None)
+        else:
             self._tables[key] = draft.content
         self._next_handle = draft.next_handle
         self._generation += 1

@@ -136,13 +136,8 @@ def _protocol(rule: CompiledRule, family: Family | None) -> RuleMatch:
 
 
 def _icmp(icmp: Icmp | None, family: Family, *, negate: bool = False) -> Match:
-    if icmp is None:
+    if icmp is None or icmp.type is None:
         return ()
-    if icmp.type is None:
-        # Nothing is asked of the type; "not any type" is met by nothing.
-        if negate:
-            raise _Absent
-        return protocol_is(family.icmp)
     return icmp_is(family, icmp.type, icmp.code, negate=negate)
 
 
