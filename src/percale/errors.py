@@ -22,6 +22,7 @@ __all__ = [
     "Problem",
     "Refused",
     "StoreUnavailable",
+    "Unauthorized",
     "Unreadable",
     "ValidationError",
 ]
@@ -43,6 +44,7 @@ class Problem:
     ``path`` is the field as the user wrote it (``spec.ingress[2].source.nets[0]``), empty for the whole document.
     ``line`` and ``column`` count from 1, 0 means unknown. ``calico_name``, ``calico_reason`` are the name and reason
     that Calico's ErrorValidation cites (spec/validation.md section 2). A ``warning`` does not refuse the document.
+    A problem that is not ``cited`` is found by us alone; one that is not ``shown`` repeats another one in Calico's words.
     """
 
     path: str
@@ -57,6 +59,8 @@ class Problem:
     calico_name: str = ""
     calico_reason: str = ""
     warning: bool = False
+    cited: bool = True
+    shown: bool = True
 
     def at(self, *, file: str = "", line: int = 0, column: int = 0, subject: str = "") -> Problem:
         """Return the same problem with its place in a file and its resource filled in where still unknown."""
@@ -81,12 +85,14 @@ class ValidationError(PercaleError, ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems if problem.shown))
 
     @property
     def calico_text(self) -> str:
         """Calico's ErrorValidation text: one line for one field, a bulleted list for several."""
-        items = [_calico_item(problem) for problem in self.problems if not problem.warning]
+        refusals = [problem for problem in self.problems if not problem.warning]
+        cited = [problem for problem in refusals if problem.cited] or refusals
+        items = [_calico_item(problem) for problem in cited]
         if len(items) == 1:
             return f"error with field {items[0]}"
         return "error with the following fields:\n" + "".join(f"-  {item}\n" for item in items)
@@ -168,6 +174,15 @@ class NotSupported(PercaleError):
 
 class StoreUnavailable(PercaleError):
     """The backend's fault: the datastore cannot be reached, opened or written; nothing was changed."""
+
+
+class Unauthorized(StoreUnavailable):
+    """The request's fault: the datastore does not let this user do that."""
+
+    @property
+    def calico_text(self) -> str:
+        """Calico's ErrorConnectionUnauthorized text."""
+        return f"connection is unauthorized: {self}"
 
 
 class Compacted(PercaleError):

@@ -20,7 +20,7 @@ def prepared(operation: Literal["create", "update"], resource: R, old: Resource 
 
     ``old`` is the stored resource, where an update knows it. Nothing is written.
     """
-    from percale.resources.check import check
+    from percale.resources import check
     from percale.resources.defaults import defaulted
 
     for precheck in (CREATE if operation == "create" else UPDATE).get(resource.kind, ()):

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from percale.resources.bgp_filter import *  # noqa: F403
     from percale.resources.bgp_peer import *  # noqa: F403
     from percale.resources.calico_node_status import *  # noqa: F403
+    from percale.resources.checks import *  # noqa: F403
     from percale.resources.cluster_information import *  # noqa: F403
     from percale.resources.conditions import *  # noqa: F403
+    from percale.resources.defaults import *  # noqa: F403
     from percale.resources.documents import *  # noqa: F403
     from percale.resources.felix_configuration import *  # noqa: F403
     from percale.resources.fields import *  # noqa: F403
@@ -54,8 +56,10 @@ _EXPORTS = {
         "AgentStatus BGPDaemonStatus BGPSessionStatus CalicoNodeStatus CalicoNodeStatusSpec "
         "CalicoNodeStatusStatus LearnedFrom NodePeer NodeRoute RoutesStatus"
     ),
+    "checks": "check ensure",
     "cluster_information": "ClusterInformation ClusterInformationSpec",
     "conditions": "Condition Conditions",
+    "defaults": "NAMESPACE_LABEL ORCHESTRATOR_LABEL TIER_LABEL defaulted pool_defaulted tier_defaulted",
     "documents": "MAX_DOCUMENTS MAX_DOCUMENT_BYTES Document DocumentError read_documents",
     "felix_configuration": (
         "BPFConntrackTimeouts FelixConfiguration FelixConfigurationSpec HealthTimeoutOverride ProtoPort "

@@ -50,7 +50,7 @@ class Document:
 
     def check(self, **how: Any) -> tuple[Problem, ...]:
         """Return what ``percale.resources.check`` finds, each problem with its place; warnings come first."""
-        from percale.resources.check import check
+        from percale.resources.checks import check
 
         found = check(self.resource, **how)
         return self.warnings + tuple(sorted(map(self.placed, found), key=lambda problem: problem.line))

@@ -95,7 +95,8 @@ class EndpointIdentifiers(NamedTuple):
         """Return the full name. Raises ValidationError naming the first identifier that is empty or ends in a dash."""
         segments = self._segments()
         if len(segments) < 4:
-            raise _refused(self.fields[len(segments)], "", "is required to make the name of the endpoint")
+            field = self.fields[len(segments)]
+            raise _refused(field, "", "is required to make the name of the endpoint", "field should be assigned")
         return "-".join(segments)
 
     def prefix(self) -> str:
@@ -127,7 +128,9 @@ class EndpointIdentifiers(NamedTuple):
             if not value:
                 break
             if value.startswith("-") or value.endswith("-"):
-                raise _refused(field, value, "must not begin or end with a dash")
+                verb = "begin" if value.startswith("-") else "end"
+                reason = f"field must not {verb} with a '-'"
+                raise _refused(field, value, "must not begin or end with a dash", reason)
             segments.append(value.replace("-", "--"))
         return segments
 
@@ -167,9 +170,14 @@ def _split(name: str) -> list[str]:
     return [segment.replace("--", "-") for segment in segments]
 
 
-def _refused(field: str, value: str, why: str) -> ValidationError:
+def _refused(field: str, value: str, why: str, reason: str = "") -> ValidationError:
     path = f"spec.{wire_name(field)}" if field in EndpointIdentifiers._fields else f"metadata.{field}"
-    said = f"{value!r} {why}" if value else why
-    return ValidationError(
-        [Problem(path=path, message=said, value=value or None, rule="endpoint name", calico_name=wire_name(field))]
+    problem = Problem(
+        path=path,
+        message=f"{value!r} {why}" if value else why,
+        value=value if value or field != "node" else None,
+        rule="endpoint name",
+        calico_name=wire_name(field),
+        calico_reason=reason or why,
     )
+    return ValidationError([problem])

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a check looks, and how it says what is wrong there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from percale.errors import Problem
+from percale.resources.wire import member_name
+
+__all__ = ["Check", "Rulebook", "Site", "each", "go_text"]
+
+_SELF: Any = object()
+
+
+class Site:
+    """A value under check: its path as people write it, and the name by which Calico cites it."""
+
+    __slots__ = ("found", "given", "member", "path", "value")
+
+    def __init__(
+        self, path: str, member: str, value: Any, found: list[Problem], given: frozenset[str] = frozenset()
+    ) -> None:
+        self.path, self.member, self.value, self.found, self.given = path, member, value, found, given
+
+    def at(self, name: str) -> Site:
+        """The site of a member of the structure here, by its Python name."""
+        value = getattr(self.value, name)
+        wire = _wire(self.value, name)
+        return Site(f"{self.path}.{wire}" if self.path else wire, member_name(name), value, self.found, self.given)
+
+    def item(self, index: int) -> Site:
+        """The site of one item of the list here."""
+        return Site(
+            f"{self.path}[{index}]", f"{self.member}[{index}]", self.value[index], self.found, self.given
+        )  # fmt: skip
+
+    def key(self, key: str) -> Site:
+        """The site of the value of one key of the map here."""
+        return Site(f"{self.path}['{key}']", self.member, self.value[key], self.found, self.given)
+
+    def refuse(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        name: str | None = None,
+        reason: str = "",
+        value: Any = _SELF,
+        rule: str = "",
+        also: Sequence[str] = (),
+        cited: bool = True,
+    ) -> None:
+        """Note a problem here; ``name`` and ``reason`` are Calico's words for it, ``also`` further names it cites."""
+        shown = self.value if value is _SELF else value
+        problem = Problem(
+            path=self.path,
+            message=message,
+            hint=hint,
+            rule=rule,
+            value=go_text(shown) if isinstance(shown, tuple | dict) else shown,
+            calico_name=self.member if name is None else name,
+            calico_reason=reason or message,
+            cited=cited,
+        )
+        self.found.append(problem)
+        for other in also:
+            self.found.append(Problem(path=self.path, message=message, calico_name=other, shown=False))
+
+
+Check: TypeAlias = Callable[[Site], None]
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """The checks of some structures: of members and of wholes, in the two layers of spec/validation.md section 1."""
+
+    members: Mapping[type, Mapping[str, Check]] = field(default_factory=dict)
+    structures: Mapping[type, Check] = field(default_factory=dict)
+    schema: Mapping[type, Mapping[str, Check]] = field(default_factory=dict)
+    schema_rules: Mapping[type, Check] = field(default_factory=dict)
+
+    def __or__(self, other: Rulebook) -> Rulebook:
+        return Rulebook(
+            {**self.members, **other.members},
+            {**self.structures, **other.structures},
+            {**self.schema, **other.schema},
+            {**self.schema_rules, **other.schema_rules},
+        )
+
+
+def each(check: Check) -> Check:
+    """Return a check of every item of a list."""
+
+    def items(site: Site) -> None:
+        for index in range(len(site.value or ())):
+            check(site.item(index))
+
+    return items
+
+
+def go_text(value: Any) -> str:
+    """Return a list or map as Go prints it in a message: ``[a b]``, ``map[a:b]``."""
+    match value:
+        case dict():
+            return "map[" + " ".join(f"{key}:{go_text(item)}" for key, item in sorted(value.items())) + "]"
+        case list() | tuple():
+            return "[" + " ".join(map(go_text, value)) + "]"
+        case bool():
+            return "true" if value else "false"
+        case _ if hasattr(value, "__struct_fields__"):
+            return "{" + " ".join(go_text(getattr(value, name)) for name in value.__struct_fields__) + "}"
+        case _:
+            return str(value)
+
+
+def _wire(owner: Any, name: str) -> str:
+    names: dict[str, str] = _encoded_names(type(owner))
+    return names[name]
+
+
+_NAMES: dict[type, dict[str, str]] = {}
+
+
+def _encoded_names(owner: type) -> dict[str, str]:
+    if owner not in _NAMES:
+        fields: Any = owner
+        _NAMES[owner] = dict(zip(fields.__struct_fields__, fields.__struct_encode_fields__, strict=True))
+    return _NAMES[owner]
