@@ -12,6 +12,7 @@ from percale.policy.cluster_view import ClusterHosts
 from percale.policy.explain import Explainer
 from percale.policy.host_settings import HostSettings
 from percale.resources import decode_json
+from percale.resources.defaults import defaulted
 
 ALLOW_ALL = {"ingress": [{"action": "Allow"}], "egress": [{"action": "Allow"}]}
 
@@ -33,7 +34,7 @@ class Net:
 
     def add(self, kind, name, spec, *, namespace="", labels=None):
         document = {"metadata": {"name": name, "namespace": namespace, "labels": labels or {}}, "spec": spec}
-        resource = decode_json(json.dumps(document), kind)
+        resource = defaulted(decode_json(json.dumps(document), kind))
         self.cluster.update(resource.key, resource)
         assert not self.cluster.refusals
         self._explainer = None
@@ -56,7 +57,6 @@ class Net:
             "ports": [dict(zip(("name", "protocol", "port"), port, strict=True)) for port in ports],
         }
         full = f"{node}-k8s-{name.replace('-', '--')}-eth0"
-        labels |= {"projectcalico.org/namespace": ns, "projectcalico.org/orchestrator": "k8s"}
         return self.add("WorkloadEndpoint", full, spec, namespace=ns, labels=labels)
 
     def host_endpoint(self, name, *, node="n1", iface="eth0", ips=(), profiles=(), **labels):
@@ -76,9 +76,7 @@ class Net:
         return self._policy("GlobalNetworkPolicy", name, selector, "", spec)
 
     def _policy(self, kind, name, selector, ns, spec):
-        directions = [each for each in ("Ingress", "Egress") if spec.get(each.lower())]
-        spec = {"types": directions or ["Ingress"], "selector": selector, "tier": "default", **spec}
-        return self.add(kind, name, spec, namespace=ns)
+        return self.add(kind, name, {"selector": selector, "tier": "default", **spec}, namespace=ns)
 
     def configure(self, **settings):
         self.settings = HostSettings(**settings)

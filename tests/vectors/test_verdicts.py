@@ -22,6 +22,7 @@ from percale.policy.host_path import HOST, End, judge
 from percale.policy.host_settings import HostSettings
 from percale.policy.host_view import HostStateView
 from percale.resources import KINDS, decode_json
+from percale.resources.defaults import defaulted
 
 
 def _lines():
@@ -44,22 +45,7 @@ def _is_known(document):
 def _resource(document):
     if document["kind"] == EndpointSlice.kind:
         return msgspec.convert(document, EndpointSlice)
-    return decode_json(json.dumps(_defaulted(document)), document["kind"])
-
-
-def _defaulted(document):
-    """What the API fills in when these resources are written (README of the vectors, calc-states)."""
-    spec, metadata = document.get("spec", {}), document["metadata"]
-    if "NetworkPolicy" in document["kind"] and spec.get("stagedAction") != "Delete":
-        directions = [name for name in ("Ingress", "Egress") if spec.get(name.lower())]
-        spec.setdefault("types", directions or ["Ingress"])
-    if document["kind"] == "WorkloadEndpoint":
-        labels = metadata.setdefault("labels", {})
-        labels["projectcalico.org/namespace"] = metadata["namespace"]
-        labels["projectcalico.org/orchestrator"] = spec["orchestrator"]
-        if "serviceAccountName" in spec:
-            labels["projectcalico.org/serviceaccount"] = spec["serviceAccountName"]
-    return document
+    return defaulted(decode_json(json.dumps(document), document["kind"]))
 
 
 def _by_cluster(scenario, settings):
