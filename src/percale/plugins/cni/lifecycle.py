@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,12 +153,11 @@ class Lifecycle:
         The pair of interfaces goes while the datastore is at work: the kernel takes its time for that.
         """
         with ThreadPoolExecutor(1) as background:
-            removal = background.submit(_remove_interface, call)
+            inside = background.submit(_remove_inside, call)
             endpoint = self.endpoints.forget(call.workload)
+            outside = background.submit(_remove_outside, inside, endpoint)
             failure = _attempt(self.source(call).delete, call)
-            removed = removal.result()
-        if endpoint is not None and not removed:
-            attachment.remove_from_host(endpoint.spec.interface_name)
+        outside.result()
         if failure is not None:
             raise failure
 
@@ -202,7 +201,7 @@ def _require_namespace(call: Call) -> int:
     return container
 
 
-def _remove_interface(call: Call) -> bool:
+def _remove_inside(call: Call) -> bool:
     """Remove the workload's interface if its namespace is still there; report whether it was."""
     container = call.invocation.namespace
     if container is None or attachment.is_own_namespace(container):
@@ -213,6 +212,12 @@ def _remove_interface(call: Call) -> bool:
         log.warning("interface not removed: container=%s error=%s", call.workload.container_id, error)
         return False
     return True
+
+
+def _remove_outside(inside: Future[bool], endpoint: WorkloadEndpoint | None) -> None:
+    """Remove the host's end of an endpoint that was forgotten, unless the pair went by its other end."""
+    if endpoint is not None and not inside.result():
+        attachment.remove_from_host(endpoint.spec.interface_name)
 
 
 def _check_interfaces(container: int, interface: str, endpoint: WorkloadEndpoint) -> None:
