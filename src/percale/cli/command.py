@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands and their flags as values; reading a command line by the rules of calicoctl's parser (spec/cli.md section 1).
+"""Commands and their flags as values; reading a command line by calicoctl's rules (spec/cli.md section 1).
 
 argparse has other rules (abbreviations, ``-f=value``, where positional arguments may stand) and other messages, so the
 little that is needed is made here. The module imports nothing, because every call of the program pays for it.
@@ -11,10 +11,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["GLOBAL_FLAGS", "HELP", "Arguments", "Call", "Command", "CommandFailed", "Flag", "read_arguments"]
+__all__ = [
+    "GLOBAL_FLAGS",
+    "HELP",
+    "Arguments",
+    "Call",
+    "Command",
+    "CommandFailed",
+    "Flag",
+    "read_arguments",
+    "read_flags",
+]
 
 
-class CommandFailed(Exception):  # noqa: N818 - named by what happened, as all errors here are
+class CommandFailed(Exception):
     """The command cannot be done; the text is printed as it is, to standard error unless ``on_stdout``."""
 
     def __init__(self, text: str, *, on_stdout: bool = False, status: int = 1) -> None:
@@ -130,22 +140,22 @@ class Call:
         self.program, self.arguments = program, arguments
 
 
-def read_arguments(
-    words: Iterable[str], flags: Iterable[Flag], *, first_only: bool = False
-) -> tuple[Arguments, list[str]]:
-    """Return the arguments of a command line, and the words left over.
-
-    Words are left over only with ``first_only``, which stops at the first positional argument. Raises CommandFailed in
-    the words of calicoctl's parser.
-    """
-    reader = _Reader(words, flags)
+def read_arguments(words: Iterable[str], flags: Iterable[Flag], arguments: Arguments) -> None:
+    """Add what stands on a command line to the arguments; raises CommandFailed in the words of calicoctl's parser."""
+    reader = _Reader(words, flags, arguments)
     while reader.words:
-        if first_only and not reader.at_flag():
-            break
         reader.read_word()
-    return reader.arguments, reader.words[::-1]
 
 
+def read_flags(words: Iterable[str], flags: Iterable[Flag], arguments: Arguments) -> list[str]:
+    """Add the flags in front of the first other word to the arguments, and return the words from there on."""
+    reader = _Reader(words, flags, arguments)
+    while reader.words and reader.at_flag():
+        reader.read_word()
+    return reader.words[::-1]
+
+
+_ARROW = "->"  # stands between the two ends of a flow
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
@@ -153,15 +163,15 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 class _Reader:
     """Reads words in order; ``words`` is reversed, so that the next one is at its end."""
 
-    def __init__(self, words: Iterable[str], flags: Iterable[Flag]) -> None:
+    def __init__(self, words: Iterable[str], flags: Iterable[Flag], arguments: Arguments) -> None:
         self.words = list(words)[::-1]
-        self.arguments = Arguments()
+        self.arguments = arguments
         self._long = {flag.name: flag for flag in flags}
         self._short = {flag.short: flag for flag in self._long.values() if flag.short}
 
     def at_flag(self) -> bool:
         word = self.words[-1]
-        return len(word) > 1 and word[0] == "-"
+        return len(word) > 1 and word[0] == "-" and word != _ARROW
 
     def read_word(self) -> None:
         if not self.at_flag():

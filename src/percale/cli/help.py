@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from percale.cli.command import GLOBAL_FLAGS, HELP, Command, Flag
 from percale.cli.verbs import GROUPS, VERBS
 
@@ -63,8 +65,8 @@ def command_help(program: str, verb: str, command: Command) -> str:
     )
 
 
-def _flags(flags: tuple[Flag, ...] | object) -> list[str]:
-    shown = [flag for flag in flags if not flag.hidden]  # type: ignore[attr-defined]
+def _flags(flags: Iterable[Flag]) -> list[str]:
+    shown = [flag for flag in flags if not flag.hidden]
     spelled = {
         f"{f'-{flag.short}, ' if flag.short else '    '}--{flag.name} {flag.value}".rstrip(): flag.text
         for flag in shown

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, read_arguments
-from percale.cli.verbs import GROUPS, VERBS, find_verb, verbs_like
+from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, read_arguments, read_flags
+from percale.cli.verbs import VERBS, find_verb, verbs_like
 
 __all__ = ["main"]
 
@@ -30,7 +30,10 @@ def main(argv: Sequence[str] | None = None, *, program: str = "") -> int:
         sys.stdout.flush()
         return status
     except CommandFailed as failure:
-        print(failure.text, file=sys.stdout if failure.on_stdout else sys.stderr)
+        if failure.on_stdout:
+            print(failure.text)
+        else:
+            print(_cleaned(failure.text), file=sys.stderr)
         return failure.status
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -43,21 +46,17 @@ def main(argv: Sequence[str] | None = None, *, program: str = "") -> int:
 
 
 def _run(program: str, words: list[str]) -> int:
-    before, rest = read_arguments(words, GLOBAL_FLAGS, first_only=True)
-    asked_for_help = rest[:1] == ["help"]
-    verb, rest = find_verb(rest[1:] if asked_for_help else rest)
-    if not verb and rest and not asked_for_help:
+    arguments = Arguments()
+    rest = read_flags(words, GLOBAL_FLAGS, arguments)
+    helps = rest[:1] == ["help"]
+    verb, rest = find_verb(rest[1:] if helps else rest)
+    if not verb and rest:
         raise CommandFailed(_unknown(program, rest[0]))
-    if not verb or verb in GROUPS:
-        _check_log_level(before)
-        from percale.cli.help import group_help, program_help
-
-        print(group_help(program, verb) if verb else program_help(program), end="")
-        return 0
+    if verb not in VERBS:
+        return _print_overview(program, verb)
     module = import_module(VERBS[verb][0])
-    globals_given = words[: len(words) - len(rest) - len(verb.split()) - asked_for_help]
-    arguments, _ = read_arguments([*globals_given, *rest], (*GLOBAL_FLAGS, *module.COMMAND.flags))
-    if asked_for_help or arguments.switch("help"):
+    read_arguments(rest, (*GLOBAL_FLAGS, *module.COMMAND.flags), arguments)
+    if helps or arguments.switch("help"):
         from percale.cli.help import command_help
 
         print(command_help(program, verb, module.COMMAND), end="")
@@ -68,10 +67,25 @@ def _run(program: str, words: list[str]) -> int:
     return status
 
 
+def _print_overview(program: str, group: str) -> int:
+    from percale.cli.help import group_help, program_help
+
+    print(group_help(program, group) if group else program_help(program), end="")
+    return 0
+
+
 def _check_log_level(arguments: Arguments) -> None:
     level = arguments.text("log-level", "panic")
     if level.lower() not in _LOG_LEVELS + _OTHER_LOG_LEVELS:
         raise CommandFailed(f"unknown log level: {level}, expected one of: {', '.join(_LOG_LEVELS)}")
+
+
+def _cleaned(text: str) -> str:
+    """What calicoctl makes of an error before it shows it (spec/cli.md section 1)."""
+    _, unknown, rest = text.partition('unknown field "')
+    if unknown:
+        return f"field in document is not recognized or is in the wrong location: {rest.partition(chr(34))[0]}"
+    return text.removeprefix("error unmarshaling JSON: while decoding JSON: json: ")
 
 
 def _unknown(program: str, word: str) -> str:
@@ -94,7 +108,7 @@ def _report(error: Exception) -> int:
     from percale.errors import PercaleError
 
     if isinstance(error, PercaleError):
-        print(error.calico_text, file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     if os.environ.get("PERCALE_TRACEBACK"):
         raise error

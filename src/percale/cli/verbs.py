@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every verb with its module and one line of help, in the order of the help; a blank separates a group from its verbs."""
+"""Every verb with its module and one line of help, in the order of the help; a blank stands behind a group's name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def find_verb(words: list[str]) -> tuple[str, list[str]]:
 def verbs_like(word: str) -> list[str]:
     """Return the verbs and groups that somebody may have meant by a word, in order."""
     known = sorted({verb.partition(" ")[0] for verb in VERBS} | {"help"})
-    return [verb for verb in known if verb.startswith(word.lower()) or _distance(word.lower(), verb) <= _NEAR]
+    distances = {verb: _distance(word.lower(), verb) for verb in known}
+    nearest = min(_NEAR, *distances.values())
+    return [verb for verb in known if verb.startswith(word.lower()) or distances[verb] <= nearest]
 
 
 def _distance(left: str, right: str) -> int:

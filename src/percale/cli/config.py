@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which datastore a command works on: flags, a configuration file, or the environment (spec/cli.md section 2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from percale.cli.command import Arguments, CommandFailed, Flag
+
+__all__ = ["CONFIG", "DatastoreConfig", "datastore_config"]
+
+CONFIG = Flag(
+    "config", "c", value="PATH", text="file that says where the datastore is (default: /etc/calico/calicoctl.cfg)"
+)
+
+_DEFAULT_FILE = "/etc/calico/calicoctl.cfg"
+_EMBEDDED, _ETCD, _KUBERNETES = "sqlite", "etcdv3", "kubernetes"
+_API_VERSION, _KIND = "projectcalico.org/v3", "CalicoAPIConfig"
+
+_VARIABLES = {
+    "datastoreType": "DATASTORE_TYPE",
+    "etcdEndpoints": "ETCD_ENDPOINTS",
+    "etcdDiscoverySrv": "ETCD_DISCOVERY_SRV",
+    "etcdUsername": "ETCD_USERNAME",
+    "etcdPassword": "ETCD_PASSWORD",
+    "etcdKeyFile": "ETCD_KEY_FILE",
+    "etcdCertFile": "ETCD_CERT_FILE",
+    "etcdCACertFile": "ETCD_CA_CERT_FILE",
+    "kubeconfig": "KUBECONFIG",
+    "k8sAPIEndpoint": "K8S_API_ENDPOINT",
+    "k8sKeyFile": "K8S_KEY_FILE",
+    "k8sCertFile": "K8S_CERT_FILE",
+    "k8sCAFile": "K8S_CA_FILE",
+    "k8sAPIToken": "K8SAPITOKEN",
+    "k8sInsecureSkipTLSVerify": "K8S_INSECURE_SKIP_TLS_VERIFY",
+    "k8sDisableNodePoll": "K8S_DISABLE_NODE_POLL",
+    "usePodCIDR": "USE_POD_CIDR",
+    "k8sClientQPS": "K8S_CLIENT_QPS",
+    "k8sClientBurst": "K8S_CLIENT_BURST",
+    "k8sCurrentContext": "K8S_CURRENT_CONTEXT",
+    "calicoAPIGroup": "CALICO_API_GROUP",
+}
+_FILE_ONLY = {"etcdKey", "etcdCert", "etcdCACert", "kubeconfigInline"}
+_MEMBERS = {"apiVersion", "kind", "metadata", "spec"}
+_PREFIX = "CALICO_"
+_ONLY_PREFIXED = {"k8sAPIToken"}
+
+
+@dataclass(frozen=True)
+class DatastoreConfig:
+    """The datastore's type (``sqlite``, ``etcdv3`` or ``kubernetes``), and what reaching it needs by Calico's names.
+
+    ``path`` is the file of the embedded store, empty for the usual place.
+    """
+
+    type: str
+    path: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def setting(self, name: str) -> str:
+        """Return one setting, empty where it is not made."""
+        return self.settings.get(name, "")
+
+
+def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.environ) -> DatastoreConfig:
+    """Return which datastore the flags, the file or the environment choose; nothing chosen is the embedded store.
+
+    Raises CommandFailed in calicoctl's words.
+    """
+    if arguments.given("datastore"):
+        return DatastoreConfig(_EMBEDDED, arguments.text("datastore"))
+    if arguments.given(CONFIG.name):
+        settings = _file_settings(arguments.text(CONFIG.name))
+    elif environment.get("PERCALE_DATASTORE"):
+        return DatastoreConfig(_EMBEDDED)
+    elif os.path.exists(_DEFAULT_FILE):
+        settings = _file_settings(_DEFAULT_FILE)
+    else:
+        settings = _environment_settings(environment)
+    if not settings:
+        return DatastoreConfig(_EMBEDDED)
+    if context := arguments.text("context"):
+        settings["k8sCurrentContext"] = context
+    chosen = settings.get("datastoreType") or (_ETCD if settings.get("etcdEndpoints") else _KUBERNETES)
+    if chosen not in (_EMBEDDED, _ETCD, _KUBERNETES):
+        raise _refused(f"unknown datastore type: {chosen}")
+    if chosen == _ETCD:
+        _check_etcd(settings)
+    return DatastoreConfig(chosen, settings=settings)
+
+
+def _environment_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for name, variable in _VARIABLES.items():
+        value = environment.get(_PREFIX + variable)
+        if value is None and name not in _ONLY_PREFIXED:
+            value = environment.get(variable)
+        if value:
+            found[name] = value
+    return found
+
+
+def _file_settings(path: str) -> dict[str, str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError):
+        raise CommandFailed(f"Error reading config file: {path}", on_stdout=True) from None
+    return _read_file(path, text)
+
+
+def _read_file(path: str, text: str) -> dict[str, str]:
+    from percale.resources.nodes import plain
+    from percale.resources.yaml_nodes import NodeParser
+
+    parser = NodeParser(text)
+    root = parser.parse()
+    if parser.problems:
+        raise _unreadable(path, parser.problems[0].calico_reason or str(parser.problems[0]))
+    document = plain(root) if root else {}
+    if not isinstance(document, dict):
+        raise _unreadable(path, "error unmarshaling JSON: while decoding JSON: json: expected an object")
+    spec = document.get("spec") or {}
+    for name in [
+        *(set(document) - {"apiVersion", "kind", "metadata", "spec"}),
+        *(set(spec) - set(_VARIABLES) - _FILE_ONLY),
+    ]:
+        raise _unreadable(path, f'error unmarshaling JSON: while decoding JSON: json: unknown field "{name}"')
+    if document.get("apiVersion", "") != _API_VERSION:
+        raise _invalid(path, f"unknown APIVersion '{document.get('apiVersion', '')}'")
+    if document.get("kind", "") != _KIND:
+        raise _invalid(path, f"expected kind '{_KIND}', got '{document.get('kind', '')}'")
+    return {name: _text(value) for name, value in spec.items() if value is not None}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_etcd(settings: Mapping[str, str]) -> None:
+    if settings.get("etcdEndpoints") and settings.get("etcdDiscoverySrv"):
+        raise _refused(
+            'multiple discovery or bootstrap options specified, use either "etcdEndpoints" or "etcdDiscoverySrv"'
+        )
+    if not settings.get("etcdEndpoints") and not settings.get("etcdDiscoverySrv"):
+        raise _refused("no etcd endpoints specified")
+    key, cert = settings.get("etcdKeyFile", ""), settings.get("etcdCertFile", "")
+    if bool(key) != bool(cert):
+        raise _refused(
+            f"could not initialize etcdv3 client: KeyFile and CertFile must both be present[key: {key}, cert: {cert}]"
+        )
+
+
+def _unreadable(path: str, reason: str) -> CommandFailed:
+    return _refused(f"syntax error in {path}: failed to parse config as YAML/JSON: {reason}")
+
+
+def _invalid(path: str, reason: str) -> CommandFailed:
+    return _refused(f"syntax error in {path}: invalid config file: {reason}")
+
+
+def _refused(reason: str) -> CommandFailed:
+    return CommandFailed(f"Failed to create Calico API client: {reason}", on_stdout=True)

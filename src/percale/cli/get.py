@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``get``: show resources (spec/cli.md section 9)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from percale.cli.command import Arguments, Call, Command, CommandFailed, Flag
+from percale.cli.config import CONFIG
+from percale.cli.outcomes import print_problems
+from percale.cli.output import FORMATS, Result, Surroundings, printer
+from percale.cli.session import Session
+from percale.cli.targets import (
+    ALL_NAMESPACES,
+    FILE_FLAGS,
+    NAMESPACE,
+    NothingGiven,
+    Target,
+    named_targets,
+    read_targets,
+)
+from percale.errors import PercaleError
+from percale.resources import Resource
+
+if TYPE_CHECKING:
+    from percale.client import Client
+
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    "Show resources by kind, by kind and name, or those that files name.",
+    usage="KIND [NAME...] | -f PATH [flags]",
+    flags=(
+        Flag("output", "o", value="FORMAT", text=f"{', '.join(FORMATS)}"),
+        *ALL_NAMESPACES,
+        NAMESPACE,
+        Flag("export", text="leave out what only this cluster gave to the resource"),
+        *FILE_FLAGS,
+        CONFIG,
+    ),
+    example="get workloadendpoints --all-namespaces -o wide",
+)
+
+
+def run(call: Call) -> int:
+    """Print what was asked for, then what is missing; 1 if anything is."""
+    arguments = call.arguments
+    write = printer(arguments.text("output"))
+    with Session(arguments) as session:
+        session.check_version()
+        try:
+            targets = _targets(arguments)
+        except NothingGiven as nothing:
+            if not arguments.switch("skip-empty"):
+                raise CommandFailed(f"failed to get resources: {nothing.text}") from nothing
+            print("No resources specified")
+            return 0
+        results, errors = _found(targets, session.client, arguments)
+        if results or not _is_table(arguments.text("output")):
+            around = Surroundings(_shows_namespace(arguments), lambda: session.as_number)
+            for text in write(results, around):
+                sys.stdout.write(text)
+    sys.stdout.flush()
+    for error in errors:
+        print(error.calico_text, file=sys.stderr)
+    return 1 if errors else 0
+
+
+def _targets(arguments: Arguments) -> list[Target]:
+    if arguments.given("filename") or not arguments.positionals:
+        return read_targets(arguments)
+    try:
+        return named_targets(arguments.positionals)
+    except CommandFailed as failure:
+        raise CommandFailed(f"failed to get resources: {failure.text}") from failure
+
+
+def _found(targets: list[Target], client: Client, arguments: Arguments) -> tuple[list[Result], list[PercaleError]]:
+    results: list[Result] = []
+    errors: list[PercaleError] = []
+    for target in targets:
+        try:
+            results.append(_one(target.at_home(arguments), client, arguments))
+        except PercaleError as error:
+            errors.append(error)
+    return results, errors
+
+
+def _one(target: Target, client: Client, arguments: Arguments) -> Result:
+    if target.name:
+        if target.info.namespaced and not target.namespace:
+            raise PercaleError("cannot use --all-namespace flag for getting a single resource")
+        found = client.get(target.info.kind, target.name, namespace=target.namespace)
+        return _exported(found) if arguments.switch("export") else found
+    listed = client.list(target.info.kind, namespace=target.namespace)
+    print_problems(listed.problems)
+    if target.info.kind == "Tier":
+        from dataclasses import replace
+
+        return replace(listed, items=sorted(listed.items, key=_tier_order))
+    return listed
+
+
+def _tier_order(tier: Resource) -> float:
+    order = tier.spec.order
+    return float("inf") if order is None else float(order)
+
+
+def _exported(resource: Resource) -> Resource:
+    return resource.with_metadata(
+        namespace="",
+        uid="",
+        resource_version="",
+        creation_timestamp="",
+        deletion_timestamp="",
+        deletion_grace_period_seconds=None,
+    )
+
+
+def _is_table(form: str) -> bool:
+    return form in ("", "ps", "wide") or form.startswith("custom-columns")
+
+
+def _shows_namespace(arguments: Arguments) -> bool:
+    return bool(arguments.text(NAMESPACE.name)) or any(arguments.switch(flag.name) for flag in ALL_NAMESPACES)

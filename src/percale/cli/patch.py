@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``patch``: change some fields of a resource (spec/cli.md section 8)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from percale.cli.command import Call, Command, CommandFailed, Flag
+from percale.cli.config import CONFIG
+from percale.cli.outcomes import print_problems
+from percale.cli.readonly import check_writable
+from percale.cli.session import Session
+from percale.cli.targets import NAMESPACE, Target, kind_of_word
+from percale.errors import PercaleError, ValidationError
+from percale.resources import Resource
+
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    "Change some fields of a resource. A strategic or merge patch is a JSON object: members are merged, lists\n"
+    "replaced, null removes a member. A json patch is a list of operations (RFC 6902).",
+    usage="KIND NAME -p PATCH [flags]",
+    flags=(
+        Flag("patch", "p", value="PATCH", text="the patch as JSON"),
+        Flag("type", "t", value="TYPE", text="strategic (default), merge or json"),
+        NAMESPACE,
+        CONFIG,
+    ),
+    least=2,
+    most=2,
+    example="""patch workloadendpoint node1-k8s-web--1-eth0 -n shop -p '{"spec":{"mac":"02:00:00:00:00:07"}}'""",
+)
+
+_TYPES = ("strategic", "merge", "json")
+
+
+def run(call: Call) -> int:
+    """Patch the resource, in one attempt."""
+    arguments = call.arguments
+    word, name = arguments.positionals
+    with Session(arguments) as session:
+        session.check_version()
+        info = kind_of_word(word)
+        try:
+            target = Target(info, name).at_home(arguments)
+            stored = session.client.get(info.kind, name, target.namespace)
+        except PercaleError as error:
+            raise CommandFailed(f"hit error: {error.calico_text}") from error
+        patched = _decoded(_patched(stored, arguments.text("patch"), arguments.text("type", "strategic")))
+        try:
+            check_writable("replace", target)
+            session.client.update(patched)
+        except PercaleError as error:
+            if isinstance(error, ValidationError):
+                print_problems(problem.at(subject=f"{info.kind} {name}") for problem in error.problems)
+            raise CommandFailed(f"hit error: updating existing resource: {error.calico_text}") from error
+    print(f"Successfully patched 1 '{info.kind}' resource")
+    return 0
+
+
+def _patched(stored: Resource, text: str, kind: str) -> Any:
+    import msgspec
+
+    from percale.cli.patching import PatchFault, json_patched, merged
+    from percale.resources import to_builtins
+
+    if kind not in _TYPES:
+        print(f"warning: there is no patch type {kind!r}, only {', '.join(_TYPES)}; merging", file=sys.stderr)
+    try:
+        patch = msgspec.json.decode(text)
+        if kind == "json":
+            return json_patched(to_builtins(stored), patch)
+    except PatchFault as fault:
+        raise CommandFailed(f"hit error: performing json patch: {fault}") from fault
+    except msgspec.DecodeError:
+        patch = None
+    if not isinstance(patch, dict):
+        performing = {"json": "json patch", "merge": "merge patch"}.get(kind, "strategic merge patch")
+        raise CommandFailed(f"hit error: performing {performing}: invalid JSON document")
+    return merged(to_builtins(stored), patch)
+
+
+def _decoded(document: Any) -> Resource:
+    """The patched document, read as strictly as one that somebody wrote."""
+    import msgspec
+
+    from percale.resources.documents import DocumentError, read_documents
+
+    try:
+        (read,) = read_documents(msgspec.json.encode(document), file="patch")
+    except DocumentError as error:
+        raise CommandFailed(f"hit error: creating resource from patched data: {error.calico_text}") from error
+    return read.resource

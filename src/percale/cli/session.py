@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command's way to its datastore: opened when first needed, closed at the end (spec/cli.md sections 2, 3 and 6)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from percale.cli import announced
+from percale.cli.command import Arguments
+from percale.cli.config import DatastoreConfig, datastore_config
+from percale.errors import NotFound, PercaleError, Refused
+from percale.resources import ClusterInformation
+
+if TYPE_CHECKING:
+    from percale.client import Client
+
+__all__ = ["OPENERS", "Session"]
+
+_DEFAULT_AS_NUMBER = 64512
+
+
+def _open_embedded(config: DatastoreConfig) -> Client:
+    from percale.client import connect
+
+    return connect(config.path or None)
+
+
+def _open_elsewhere(config: DatastoreConfig) -> Client:
+    raise Refused(f"this version of percale has no {config.type} datastore; use the embedded one (--datastore PATH)")
+
+
+OPENERS: Mapping[str, Callable[[DatastoreConfig], Client]] = {
+    "sqlite": _open_embedded,
+    "etcdv3": _open_elsewhere,
+    "kubernetes": _open_elsewhere,
+}
+"""How a datastore of each type is opened."""
+
+
+class Session:
+    """The client of one command."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        self._arguments = arguments
+        self._opened: Client | None = None
+        # Said at once, before anything is read, as calicoctl does.
+        self._config = datastore_config(arguments, os.environ)
+
+    @property
+    def client(self) -> Client:
+        """The client, opened at the first use; raises PercaleError where that fails."""
+        if self._opened is None:
+            self._opened = OPENERS[self._config.type](self._config)
+        return self._opened
+
+    def cluster_information(self) -> ClusterInformation:
+        """Return what the cluster says of itself; raises NotFound for one that was never initialised."""
+        return self.client.get(ClusterInformation, "default")
+
+    def check_version(self) -> None:
+        """Warn where the cluster is of another version than the one this program speaks for.
+
+        Calico's tools refuse to work then (docs/differences.md).
+        """
+        if self._arguments.switch("allow-version-mismatch"):
+            return
+        try:
+            version = self.cluster_information().spec.calico_version
+        except NotFound:
+            return
+        if version and not announced.same_version(version, announced.VERSION):
+            print(
+                f"warning: the cluster's version is {version}, percale speaks for {announced.VERSION}"
+                " (--allow-version-mismatch silences this)",
+                file=sys.stderr,
+            )
+
+    def initialise(self) -> None:
+        """Make an empty datastore ready; what fails here fails again, and is told, at the first write."""
+        try:
+            self.client.initialise()
+        except PercaleError as error:
+            print(f"warning: the datastore could not be initialised: {error}", file=sys.stderr)
+
+    @cached_property
+    def as_number(self) -> int:
+        """The cluster's AS number."""
+        from percale.resources import BGPConfiguration
+
+        try:
+            number = self.client.get(BGPConfiguration, "default").spec.as_number
+        except NotFound:
+            return _DEFAULT_AS_NUMBER
+        return _DEFAULT_AS_NUMBER if number is None else int(number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._opened is not None:
+            self._opened.close()

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``agent status``: how far the agent of this host is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from percale.cli.command import Call, Command, CommandFailed, Flag
+
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    "Ask the agent of this host how far it is and whether everything is programmed.",
+    usage="[flags]",
+    flags=(
+        Flag("output", "o", value="FORMAT", text="text (default) or json"),
+        Flag("runtime-dir", value="PATH", text="folder of the agent's socket (default: /run/percale)"),
+    ),
+    most=0,
+    example="agent status",
+)
+
+_TIMEOUT_S = 5.0
+
+
+def run(call: Call) -> int:
+    """Print the agent's status; 1 if no agent answers, or the one that does could not program what it should."""
+    from pathlib import Path
+
+    from percale.plugins.protocol import AgentUnavailable
+    from percale.plugins.protocol import call as ask
+
+    arguments = call.arguments
+    form = arguments.text("output", "text")
+    if form not in ("text", "json"):
+        raise CommandFailed(f"unrecognized output format '{form}'")
+    folder = arguments.text("runtime-dir")
+    try:
+        response = ask("status", timeout_s=_TIMEOUT_S, path=Path(folder) / "agent.sock" if folder else None)
+    except AgentUnavailable as error:
+        raise CommandFailed(f"the agent is not running: {error}\n    start it with 'percale agent'") from error
+    if response.status:
+        raise CommandFailed(response.payload.decode(errors="replace").rstrip())
+    return _print(response.payload, as_json=form == "json")
+
+
+def _print(payload: bytes, *, as_json: bool) -> int:
+    import json
+
+    status = json.loads(payload)
+    if as_json:
+        print(json.dumps(status, indent=2))
+    else:
+        print("\n".join(_lines(status)))
+    return 1 if status["fault"] else 0
+
+
+def _lines(status: dict[str, Any]) -> list[str]:
+    lines = [
+        f"Node:        {status['node']} (process {status['pid']})",
+        f"In sync:     {'yes' if status['inSync'] else 'no'}",
+        f"Programmed:  revision {status['programmedRevision']} of {status['seenRevision']}",
+        f"Endpoints:   {status['endpoints']}",
+        f"Policies:    {status['policies']}",
+        f"Profiles:    {status['profiles']}",
+        f"IP sets:     {status['ipSets']}",
+    ]
+    lines += [f"Invalid:     {key}: {reason}" for key, reason in sorted(status["invalid"].items())]
+    if status["fault"]:
+        lines.append(f"Fault:       {status['fault']} ({status['failures']} times)")
+    return lines

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded invocations of calicoctl: percale prints the same, with help before it on standard error (topic cli).
+
+The embedded store stands in for etcd: its keys and bytes are the same. Where percale differs on purpose
+(docs/differences.md), a predicate on the case demands something else, which is checked as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from percale.cli import announced, session
+from percale.cli.command import CommandFailed
+from percale.cli.main import main
+from percale.cli.verbs import VERBS
+from percale.client import Client, open_client
+from percale.datastore.sqlite import SQLiteKeyValue
+from percale.resources import KINDS
+
+Case = dict[str, Any]
+
+_ENDPOINT = "http://127.0.0.1:2379"
+_CONFIGURATION = re.compile(r"(CALICO_|APIV1_)?(ETCD_|DATASTORE_TYPE|K8S|KUBECONFIG)|PERCALE_")
+_WRITING = ("create", "apply", "replace", "delete", "validate")
+_NOT_YET = {"ipam", "datastore", "node", "cluster", "completion"} - {verb.partition(" ")[0] for verb in VERBS}
+
+
+class Ran(NamedTuple):
+    """What an invocation gave back: exit status, the texts as calicoctl has them, and the help before the second."""
+
+    exit: int
+    stdout: str
+    stderr: str
+    help: tuple[str, ...] = ()
+
+
+class Surroundings:
+    """A folder with a case's files, its environment, and an empty store behind the endpoint."""
+
+    def __init__(self, case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store = _KeptStore(None)
+        self._monkeypatch = monkeypatch
+        for name, text in case.get("files", {}).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.replace("<ETCD_ENDPOINTS>", _ENDPOINT), encoding="utf-8", newline="")
+        monkeypatch.chdir(folder)
+        for name in filter(_CONFIGURATION.match, list(os.environ)):
+            monkeypatch.delenv(name)
+        base = {"DATASTORE_TYPE": "etcdv3", "ETCD_ENDPOINTS": _ENDPOINT, "HOME": str(folder / "home")}
+        for name, value in {**base, **case.get("env", {})}.items():
+            monkeypatch.setenv(name, value.replace("<ETCD_ENDPOINTS>", _ENDPOINT))
+        for name in case.get("unset", []):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(announced, "VERSION", "v3.33.0")
+        monkeypatch.setattr(announced, "COMMIT", "0123456789ab")
+        monkeypatch.setattr(session, "OPENERS", dict.fromkeys(("etcdv3", "sqlite"), self._opened))
+
+    def _opened(self, config: Any) -> Client:
+        endpoint = config.setting("etcdEndpoints")
+        if endpoint not in ("", _ENDPOINT):
+            raise CommandFailed(f"{endpoint} should not have been used")
+        return open_client(self.store)
+
+    def call(self, argv: list[str], stdin: str) -> Ran:
+        """Run one command line in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main(argv, program="calicoctl")
+        lines = err.getvalue().splitlines(keepends=True)
+        helps = next((number for number, line in enumerate(lines) if not _HELP.match(line)), len(lines))
+        return Ran(status, out.getvalue(), "".join(lines[helps:]), tuple(lines[:helps]))
+
+
+class _KeptStore(SQLiteKeyValue):
+    """A store that outlives the commands which close it."""
+
+    def close(self) -> None:
+        pass
+
+    def really_close(self) -> None:
+        super().close()
+
+
+_HELP = re.compile(r"warning: |    |(?P<place>[^\s:]+):[0-9]+: |(?P<subject>[A-Z]\w+ \S+): ")
+"""Help is a warning, a problem with file and line or (label, patch) with its resource, or the hint below one."""
+
+
+def _run(case: Case, folder: Path) -> Ran:
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        surroundings = Surroundings(case, folder, monkeypatch)
+        try:
+            for step in case["setup"]:
+                for key, value in step.get("put", {}).items():
+                    surroundings.store.put(key, json.dumps(value, separators=(",", ":")).encode())
+                if "argv" in step:
+                    done = surroundings.call(step["argv"], step.get("stdin", ""))
+                    assert done.exit == 0 or step.get("may_fail"), f"setup {step['argv']}: {done}"
+            return surroundings.call(case["argv"], case.get("stdin", ""))
+        finally:
+            surroundings.store.really_close()
+
+
+# Where percale differs on purpose. Each takes a case and what calicoctl did, and returns what percale shall do;
+# ``run`` runs another case to learn it.
+
+Run = Callable[[Case], Ran]
+
+
+def _mismatch_warns(case: Case, recorded: Ran, run: Run) -> Ran:
+    """A cluster of another version is worked with, after a warning."""
+    if "version mismatch." not in recorded.stderr:
+        return recorded
+    allowed = run({**case, "argv": [*case["argv"], "--allow-version-mismatch"]})
+    warning = "warning: the cluster's version is v3.30.1, percale speaks for v3.33.0"
+    return allowed._replace(help=(f"{warning} (--allow-version-mismatch silences this)\n", *allowed.help))
+
+
+def _nothing_configured_is_embedded(case: Case, recorded: Ran, run: Run) -> Ran:
+    """Without any configuration the embedded store is used."""
+    if "no configuration has been provided" not in recorded.stdout:
+        return recorded
+    return run({key: value for key, value in case.items() if key != "unset"})
+
+
+def _json_patch_is_one(case: Case, recorded: Ran, run: Run) -> Ran:
+    """``patch --type json`` does a JSON patch."""
+    if case["argv"][:1] != ["patch"] or "json" not in case["argv"]:
+        return recorded
+    kind = next(info.kind for info in KINDS.values() if case["argv"][1] in info.aliases)
+    return Ran(0, f"Successfully patched 1 '{kind}' resource\n", "")
+
+
+def _object_is_named(_case: Case, recorded: Ran, _run: Run) -> Ran:
+    """Where calicoctl dumps a whole object as Go prints it, percale names it."""
+    dumped = re.compile(r"&\{\{(\w+) projectcalico\.org/v3\} \{(\S+)  (\S+) .*\}\}(?=:)")
+    return recorded._replace(stderr=dumped.sub(r"\1(\3/\2)", recorded.stderr))
+
+
+def _templates_have_no_guard(_case: Case, recorded: Ran, _run: Run) -> Ran:
+    """A template that calicoctl's own guard fails on, ``{{len .}}`` of one list, is evaluated."""
+    return Ran(0, "1", "") if "ApplyInjectionDetection" in recorded.stderr else recorded
+
+
+_DIFFERENCES = (
+    _mismatch_warns,
+    _nothing_configured_is_embedded,
+    _json_patch_is_one,
+    _object_is_named,
+    _templates_have_no_guard,
+)
+
+
+# The test
+
+
+def _left_out(case: Case) -> str:
+    """Why a case cannot be run yet, by what it needs; empty for one that can."""
+    if case.get("datastore") == "kubernetes":
+        return "datastore kubernetes"
+    verbs = [words[0] for words in (case["argv"], *(step.get("argv") for step in case["setup"])) if words]
+    return next((f"verb {verb}" for verb in verbs if verb in _NOT_YET), "")
+
+
+def _all_cases() -> list[Case]:
+    folder = os.environ.get("PERCALE_VECTORS")
+    if not folder:
+        return []
+    return [json.loads(line) for line in (Path(folder) / "cli.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _params() -> list[Any]:
+    cases = _all_cases()
+    if not cases:
+        return [pytest.param(None, marks=pytest.mark.skip("PERCALE_VECTORS is not set"))]
+    return [pytest.param(case, id=case["id"]) for case in cases if not _left_out(case)]
+
+
+@pytest.mark.parametrize("case", _params())
+def test_recorded_invocation(case, tmp_path):
+    """An invocation prints what calicoctl printed, help apart, and ends with its status."""
+    numbers = iter(range(10))
+
+    def run(case: Case) -> Ran:
+        return _run(case, tmp_path / str(next(numbers)))
+
+    got = run(case)
+    if case.get("reference_crash"):
+        # Where calicoctl crashed, percale does it or refuses; a crash of ours would ask to be reported.
+        assert got.exit in (0, 1)
+        assert "bug of percale" not in got.stderr
+        return
+    expected = Ran(case["exit"], case["stdout"], case["stderr"])
+    for difference in _DIFFERENCES:
+        expected = difference(case, expected, run)
+    assert _normal(case, got.stdout) == _normal(case, expected.stdout)
+    assert _normal(case, got.stderr) == _normal(case, expected.stderr)
+    assert got.exit == expected.exit
+    _check_help(case, got, expected)
+
+
+def _check_help(case: Case, got: Ran, expected: Ran) -> None:
+    """Help names files of the case, stands where documents are read, and never lacks where one was refused."""
+    if expected.help:
+        assert got.help == expected.help
+        return
+    verb, reads_files = case["argv"][0] if case["argv"] else "", "-f" in case["argv"]
+    for line in got.help:
+        match = _HELP.match(line)
+        assert match
+        assert reads_files or verb in ("label", "patch")
+        if match["place"]:
+            assert match["place"] == "stdin" or match["place"] in case["files"]
+    nothing_read = "no resources specified" in got.stderr or "no such file" in got.stderr
+    if got.exit and reads_files and verb in _WRITING and not nothing_read:
+        assert got.help
+
+
+def _normal(case: Case, text: str) -> str:
+    for pattern, replacement in case.get("volatile", []):
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+def test_cases_left_out(capsys):
+    """How many recorded invocations are not run, and what they need."""
+    left_out = Counter(filter(None, map(_left_out, _all_cases())))
+    with capsys.disabled():
+        print(f"\ncli: {sum(left_out.values())} of {len(_all_cases())} recorded invocations left out: {dict(left_out)}")
