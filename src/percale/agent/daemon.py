@@ -23,6 +23,7 @@ from percale.dataplane.plan import Plan
 from percale.datastore.seams import SyncerUpdate
 from percale.datastore.syncer import DatastoreSyncer
 from percale.errors import AlreadyExists, Refused
+from percale.ipam import Ipam
 from percale.plugins.cni.service import CniService
 from percale.resources import Node, ObjectMeta
 
@@ -60,8 +61,9 @@ def run(config: AgentConfig) -> int:
         dataplane = stack.enter_context(_started(config))
         client = stack.enter_context(_connected(config))
         loop = Loop(inbox, Calculation(config.node), dataplane, board, resync_s=config.resync_s)
-        cni = CniService(client, config.node, wait_programmed=board.wait_programmed)
-        answers = {"status": status_answer(board), "cni": cni.answer}
+        addresses = Ipam(client.datastore.keyvalue)
+        cni = CniService(client.datastore, addresses, node=config.node, wait_programmed=board.wait_programmed)
+        answers = {"status": status_answer(board), "cni": cni.handle}
         stack.enter_context(Server(config.socket, answers))
         syncer = stack.enter_context(closing(DatastoreSyncer(client.datastore, KINDS)))
         stack.enter_context(_stopped_by_signals(inbox))

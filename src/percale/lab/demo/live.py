@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from percale.lab.demo.site import Site
+from percale.lab.site import Site
 from percale.resources import EntityRule, NetworkPolicy, NetworkPolicySpec, ObjectMeta, Rule
 
 __all__ = ["LiveChange", "measure"]

@@ -7,15 +7,16 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from percale.lab.demo.flows import POLICIES, DemoFlow, all_flows, meant_to_pass
+from percale.lab.demo.flows import POLICIES, WORKLOADS, DemoFlow, all_flows, meant_to_pass
 from percale.lab.demo.live import LiveChange, measure
-from percale.lab.demo.site import NODE, Site, endpoint_name
 from percale.lab.probes import Probe, arrivals
+from percale.lab.site import NODE, Site, endpoint_name
 from percale.policy.cluster_view import ClusterHosts
 from percale.policy.explain import Explainer
 from percale.policy.verdict import Verdict
@@ -62,7 +63,9 @@ def run(out: TextIO, *, policies: Path | None = None, keep: bool = False) -> int
         site.add_pools()
         site.start_agent()
         site.command("apply", "-f", "-", text=(policies or POLICIES).read_text(encoding="utf-8"))
-        site.connect_workloads()
+        site.install_plugin()
+        with ThreadPoolExecutor(len(WORKLOADS)) as pool:
+            list(pool.map(lambda workload: site.connect(workload.name, workload.labels, workload.ports), WORKLOADS))
         site.programmed()
         rows = _rows(site)
         _print_table(out, rows)

@@ -1,31 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's host at work: an embedded store, the agent, the CNI executable and three workloads, each for real."""
+"""A private host at work: an embedded store, the agent, the CNI executable and workloads, each for real."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from percale.calc.cluster import Cluster
 from percale.client import Client, connect
 from percale.errors import Refused
-from percale.lab.demo.flows import WORKLOADS, DemoWorkload
-from percale.lab.world import World
-from percale.resources import IPPool, IPPoolSpec, Key, ObjectMeta, WorkloadEndpoint, WorkloadEndpointPort
+from percale.lab.world import PrivateNamespace, World
+from percale.resources import IPPool, IPPoolSpec, ObjectMeta, WorkloadEndpoint, WorkloadEndpointPort
 
-__all__ = ["NODE", "Site"]
+__all__ = ["NODE", "POOLS", "Port", "Site", "endpoint_name"]
 
 NODE = "demo"
-_POOLS = {"demo-v4": "10.65.0.0/24", "demo-v6": "fd00:65::/120"}
+POOLS = {"demo-v4": "10.65.0.0/24", "demo-v6": "fd00:65::/120"}
+Port: TypeAlias = tuple[Literal["TCP", "UDP", "SCTP"], int]
 _KINDS = ("Tier", "Profile", "GlobalNetworkPolicy", "NetworkPolicy", "IPPool", "WorkloadEndpoint")
 _AGENT_START_S = 10.0
 _STOP_S = 5.0
@@ -42,8 +44,11 @@ class Site:
             self.store = self.folder / "store.db"
             self.socket = self.folder / "agent.sock"
             self.log = self.folder / "agent.log"
+            self.agent: subprocess.Popen[str] | None = None
+            self._output = self._stack.enter_context(self.log.open("w", encoding="utf-8"))
             self.world = self._stack.enter_context(World())
             self.client: Client = self._stack.enter_context(connect(str(self.store)))
+            self._stack.callback(self.stop_agent)
         except BaseException:
             self._stack.close()
             raise
@@ -81,60 +86,94 @@ class Site:
         return done.stdout
 
     def add_pools(self) -> None:
-        """Create the address pools of the demo, masqueraded on the way out."""
-        for name, cidr in _POOLS.items():
+        """Create an address pool of each family, masqueraded on the way out."""
+        for name, cidr in POOLS.items():
             self.client.create(IPPool(metadata=ObjectMeta(name=name), spec=IPPoolSpec(cidr=cidr, nat_outgoing=True)))
 
-    def start_agent(self) -> None:
+    def start_agent(self, *options: str) -> None:
         """Start the agent in the host's namespace and wait until it serves its socket; Refused if it does not."""
-        output = self._stack.enter_context(self.log.open("w", encoding="utf-8"))
-        agent = self.world.host.start(
-            [sys.executable, "-m", "percale.cli", "agent", "--node", NODE],
+        self.agent = self.world.host.start(
+            [sys.executable, "-m", "percale.cli", "agent", "--node", NODE, *options],
             env=self.environment,
-            stdout=output,
-            stderr=output,
+            stdout=self._output,
+            stderr=self._output,
             start_new_session=True,
         )
-        self._stack.callback(_stop, agent)
         limit = time.monotonic() + _AGENT_START_S
-        while not self.socket.exists():
-            if agent.poll() is not None or time.monotonic() > limit:
+        while not self._answers():
+            if self.agent.poll() is not None or time.monotonic() > limit:
                 raise Refused(f"the agent did not start: {self.log.read_text(encoding='utf-8').strip()}")
             time.sleep(0.005)
 
-    def connect_workloads(self) -> None:
-        """Have the CNI executable connect every workload, all at once, and name their ports."""
-        folder = self.folder / "bin"
-        self.command("cni", "install", str(folder))
-        with ThreadPoolExecutor(len(WORKLOADS)) as pool:
-            for _ in pool.map(lambda workload: self._connect(folder, workload), WORKLOADS):
-                pass
+    def stop_agent(self, *, suddenly: bool = False) -> None:
+        """Stop the agent, with SIGKILL if ``suddenly``; what it programmed stays."""
+        if self.agent is None:
+            return
+        agent, self.agent = self.agent, None
+        agent.send_signal(signal.SIGKILL if suddenly else signal.SIGTERM)
+        try:
+            agent.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            agent.kill()
+            agent.wait()
 
-    def _connect(self, folder: Path, workload: DemoWorkload) -> None:
-        namespace = self.world.add_workload(workload.name)
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+            return caller.connect_ex(str(self.socket)) == 0
+
+    def install_plugin(self) -> Path:
+        """Install the CNI executable in the site's folder and return it."""
+        self.command("cni", "install", str(self.folder / "bin"))
+        return self.folder / "bin" / "percale"
+
+    def connect(
+        self, name: str, labels: Mapping[str, str], ports: Mapping[str, Port] | None = None
+    ) -> PrivateNamespace:
+        """Have the CNI executable connect a new workload with these labels, and name its ports."""
+        namespace = self.world.workloads.get(name) or self.world.add_workload(name)
+        result = json.loads(self.plugin("ADD", name, namespace.path, labels))
+        addresses = [entry["address"].split("/")[0] for entry in result["ips"]]
+        self.addresses[name] = {6 if ":" in address else 4: address for address in addresses}
+        if ports:
+            self._name_ports(name, ports)
+        return namespace
+
+    def disconnect(self, name: str) -> None:
+        """Have the CNI executable remove a workload's endpoint and interface."""
+        self.plugin("DEL", name, self.world.workloads[name].path, {})
+        del self.addresses[name]
+
+    def plugin(self, command: str, name: str, path: str, labels: Mapping[str, str]) -> str:
+        """Run the CNI executable as a container runtime would and return what it printed; Refused if it fails."""
+        executable = self.folder / "bin" / "percale"
+        environment = {
+            "CNI_COMMAND": command,
+            "CNI_CONTAINERID": name,
+            "CNI_NETNS": path,
+            "CNI_IFNAME": "eth0",
+            "CNI_PATH": str(executable.parent),
+        }
         done = subprocess.run(
-            [str(folder / "percale")],
-            env=self.environment | _cni_environment(workload, namespace.path, folder),
-            input=json.dumps(_network(workload)),
+            [str(executable)],
+            env=self.environment | environment,
+            input=json.dumps(_network(labels)),
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
         if done.returncode:
-            raise Refused(f"CNI ADD of {workload.name} failed: {(done.stdout or done.stderr).strip()}")
-        addresses = [entry["address"].split("/")[0] for entry in json.loads(done.stdout)["ips"]]
-        self.addresses[workload.name] = {6 if ":" in address else 4: address for address in addresses}
-        self._name_ports(workload)
+            raise Refused(f"CNI {command} of {name} failed: {(done.stdout or done.stderr).strip()}")
+        return done.stdout
 
-    def _name_ports(self, workload: DemoWorkload) -> None:
+    def _name_ports(self, name: str, ports: Mapping[str, Port]) -> None:
         """Put the ports' names on the endpoint: plain CNI knows none, an operator (or Kubernetes) does."""
-        endpoint = self.client.get(WorkloadEndpoint, endpoint_name(workload.name), "default")
-        ports = tuple(
-            WorkloadEndpointPort(name=name, protocol=protocol, port=number)
-            for name, (protocol, number) in workload.ports.items()
+        endpoint = self.client.get(WorkloadEndpoint, endpoint_name(name), "default")
+        named = tuple(
+            WorkloadEndpointPort(name=port, protocol=protocol, port=number)
+            for port, (protocol, number) in ports.items()
         )
-        self.client.update(endpoint.replace(spec=endpoint.spec.replace(ports=ports)))
+        self.client.update(endpoint.replace(spec=endpoint.spec.replace(ports=named)))
 
     def programmed(self, *, limit_s: float = 10.0) -> None:
         """Wait until the agent has programmed every endpoint as it is stored now; raises Refused if it does not."""
@@ -159,27 +198,12 @@ class Site:
 
 
 def endpoint_name(workload: str) -> str:
-    """The name of a demo workload's endpoint."""
+    """The name of a workload's endpoint."""
     return f"{NODE}-cni-{workload}-eth0"
 
 
-def endpoint_key(workload: str) -> Key:
-    """The key of a demo workload's endpoint."""
-    return Key("WorkloadEndpoint", "default", endpoint_name(workload))
-
-
-def _cni_environment(workload: DemoWorkload, path: str, folder: Path) -> dict[str, str]:
-    return {
-        "CNI_COMMAND": "ADD",
-        "CNI_CONTAINERID": workload.name,
-        "CNI_NETNS": path,
-        "CNI_IFNAME": "eth0",
-        "CNI_PATH": str(folder),
-    }
-
-
-def _network(workload: DemoWorkload) -> dict[str, Any]:
-    labels = [{"key": key, "value": value} for key, value in workload.labels.items()]
+def _network(labels: Mapping[str, str]) -> dict[str, Any]:
+    listed = [{"key": key, "value": value} for key, value in labels.items()]
     return {
         "cniVersion": "1.0.0",
         "name": "demo",
@@ -187,14 +211,5 @@ def _network(workload: DemoWorkload) -> dict[str, Any]:
         "nodename": NODE,
         "nodename_file_optional": True,
         "ipam": {"type": "calico-ipam", "assign_ipv4": "true", "assign_ipv6": "true"},
-        "args": {"org.apache.mesos": {"network_info": {"labels": {"labels": labels}}}},
+        "args": {"org.apache.mesos": {"network_info": {"labels": {"labels": listed}}}},
     }
-
-
-def _stop(agent: subprocess.Popen[str]) -> None:
-    agent.terminate()
-    try:
-        agent.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        agent.kill()
-        agent.wait()
