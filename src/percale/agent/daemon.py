@@ -61,7 +61,7 @@ def run(config: AgentConfig) -> int:
         dataplane = stack.enter_context(_started(config))
         client = stack.enter_context(_connected(config))
         loop = Loop(inbox, Calculation(config.node), dataplane, board, resync_s=config.resync_s)
-        addresses = Ipam(client.datastore.keyvalue)
+        addresses = Ipam.of(client.datastore)
         cni = CniService(client.datastore, addresses, node=config.node, wait_programmed=board.wait_programmed)
         answers = {"status": status_answer(board), "cni": cni.handle}
         stack.enter_context(Server(config.socket, answers))

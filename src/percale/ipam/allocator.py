@@ -6,8 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Self
 
 from percale.datastore.keyvalue import KeyValue
+from percale.datastore.seams import Datastore
+from percale.errors import NotSupported
 from percale.ipam.assignment import AutoAssignment
 from percale.ipam.block import Attribute, Block, Release
 from percale.ipam.claims import Claims
@@ -44,6 +47,14 @@ class Ipam:
         self._store = IpamStore(keyvalue, clock_ns=clock_ns)
         self._claims = Claims(self._store)
         self._releaser = Releaser(self._store, self._claims)
+
+    @classmethod
+    def of(cls, datastore: Datastore) -> Self:
+        """Return the allocator in a datastore's own store of keys and values; raises NotSupported if it has none."""
+        keyvalue = getattr(datastore, "keyvalue", None)
+        if keyvalue is None:
+            raise NotSupported("address assignment", "IPPool", reason="this datastore is no store of keys and values")
+        return cls(keyvalue)
 
     # Addresses
 

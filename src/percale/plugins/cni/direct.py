@@ -7,7 +7,6 @@ import os
 import sys
 
 from percale.client import connect
-from percale.errors import NotSupported
 from percale.ipam import Ipam
 from percale.plugins.cni.service import CniService
 from percale.plugins.protocol import Request
@@ -20,10 +19,7 @@ def main() -> int:
     fields = {name: value for name, value in os.environ.items() if name.startswith("CNI_")}
     namespace = _open_namespace(fields.get("CNI_NETNS", ""))
     with connect() as client:
-        keyvalue = getattr(client.datastore, "keyvalue", None)
-        if keyvalue is None:
-            raise NotSupported("IPAM", "this datastore")
-        service = CniService(client.datastore, Ipam(keyvalue))
+        service = CniService(client.datastore, Ipam.of(client.datastore))
         response = service.handle(Request("cni", fields, sys.stdin.buffer.read(), namespace))
     sys.stdout.buffer.write(response.payload)
     sys.stdout.flush()
