@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.plugins.agent import Agent
 
 from percale.errors import Refused
 from percale.plugins import protocol
@@ -20,36 +21,6 @@ from percale.plugins.protocol import AgentUnavailable, Peer, ProtocolError, Requ
 SYSTEM_PYTHON = shutil.which("python3", path="/usr/bin:/bin")
 NAMES = st.text(st.characters(exclude_characters="\0=", exclude_categories=["Cs"]), min_size=1)
 VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
-
-
-class Agent:
-    """A thread that serves each connection with the same answer and remembers the requests."""
-
-    def __init__(self, path, answer):
-        self.requests = []
-        self._answer = answer
-        self._listener = protocol.listen(path)
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            protocol.serve_connection(connection, self._handle)
-
-    def _handle(self, request):
-        self.requests.append(request)
-        return self._answer(request)
-
-    def close(self):
-        if not self._thread.is_alive():
-            return
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listener.close()
 
 
 @pytest.fixture

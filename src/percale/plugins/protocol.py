@@ -341,7 +341,8 @@ def call(
             if not _peer(connection).is_trusted:
                 raise AgentUnavailable(f"what listens at {where} is neither root's nor this user's")
             sent = socket.send_fds(connection, [frame], list(descriptors)) if descriptors else 0
-            connection.sendall(frame[sent:])
+            if sent < len(frame):  # even an empty rest would fail once the other side has closed
+                connection.sendall(frame[sent:])
             body, received = _receive(connection, deadline)
         except (OSError, ProtocolError) as error:
             raise AgentUnavailable(f"no answer from an agent at {where}: {error}") from error

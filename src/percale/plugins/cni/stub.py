@@ -87,7 +87,8 @@ def ask(path: bytes, request: bytes, descriptors: "list[int]") -> "tuple[int, by
         raise OSError(f"user {owner} listens there, not the agent")
     passed = b"".join(descriptor.to_bytes(4, sys.byteorder) for descriptor in descriptors)
     sent = agent.sendmsg([request], [(SOL_SOCKET, SCM_RIGHTS, passed)] if passed else [])
-    agent.sendall(request[sent:])
+    if sent < len(request):  # even an empty rest would fail if the answer is here and the agent gone already
+        agent.sendall(request[sent:])
     chunks = []
     while chunk := agent.recv(65536):
         chunks.append(chunk)
