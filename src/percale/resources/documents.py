@@ -160,7 +160,7 @@ class _Stream:
         if info is None:
             self._keep(problems)
             return
-        reader = Reader(people=True)
+        reader = Reader("people")
         resource = reader.resource(node, info.type)
         found = sorted(problems + reader.problems, key=lambda problem: (problem.line, problem.column))
         subject = _subject(resource)
@@ -252,9 +252,7 @@ def _no_resource(found: str) -> str:
 
 
 def _problem(line: int, message: str, hint: str, calico: str, column: int) -> Problem:
-    return Problem(
-        path="", message=message, hint=hint, rule="document", line=line, column=column, calico_reason=calico
-    )  # fmt: skip
+    return Problem(path="", message=message, hint=hint, rule="document", line=line, column=column, calico_reason=calico)
 
 
 def _subject(resource: Resource) -> str:

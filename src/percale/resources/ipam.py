@@ -29,7 +29,7 @@ class IPAMConfigurationSpec(Value, frozen=True, kw_only=True):
     max_blocks_per_host: Int32 = 0
     auto_allocate_blocks: bool = written(bool)
     kube_virt_vm_address_persistence: str | None = None
-    ip_cooldown_seconds: Int32 | None = None
+    ip_cooldown_seconds: Int32 = 0
 
 
 class IPAMConfiguration(Resource, frozen=True, kw_only=True):

@@ -51,9 +51,9 @@ def decode_json(text: bytes | str, kind: str | type[R]) -> Any:
         return _decoder(name).decode(text)
     except msgspec.DecodeError:
         # Imported only for values that the strict decoder refuses: nulls, other letter case, real faults.
-        from percale.resources.reader import read_stored
+        from percale.resources.reader import read_json
 
-        return read_stored(text, KINDS[name].type)
+        return read_json(text, KINDS[name].type, source="stored")
 
 
 def to_builtins(resource: Resource) -> dict[str, Any]:

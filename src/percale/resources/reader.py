@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -14,10 +14,11 @@ from percale.errors import Problem, ValidationError
 from percale.resources.durations import moment
 from percale.resources.fields import FORMS, number
 from percale.resources.nodes import Member, Node, node_of, plain
+from percale.resources.presence import presence_problems
 from percale.resources.resource import Resource
 from percale.resources.scalars import Plain, text_of
 
-__all__ = ["Place", "Reader", "read_stored"]
+__all__ = ["Place", "Reader", "read_json"]
 
 R = TypeVar("R", bound=Resource)
 
@@ -56,20 +57,25 @@ class Place(NamedTuple):
 class Reader:
     """Reads nodes as the types of the models.
 
-    ``people`` chooses the rules for documents that people write: unknown fields are refused, scalars become texts
-    where a text is wanted (with a warning when the text is another one). Otherwise the rules of stored values hold:
-    unknown fields are ignored and each value must have its JSON type. In both, ``null`` counts as absent and the
-    case of field names does not matter.
+    ``source`` chooses the rules. In what ``people`` write unknown fields are refused, and scalars become texts where
+    a text is wanted (with a warning when the text is another one). In a ``request`` unknown fields are ignored, and
+    each value must have its JSON type. A ``stored`` value may moreover hold texts for booleans. In all of them
+    ``null`` counts as absent and the case of field names does not matter.
     """
 
-    def __init__(self, *, people: bool) -> None:
+    def __init__(self, source: Literal["people", "request", "stored"]) -> None:
         self.problems: list[Problem] = []
-        self._people = people
+        self._people = source == "people"
+        self._stored = source == "stored"
+        self._empty_lists: set[str] = set()
 
     def resource(self, root: Node, kind: type[R]) -> R:
         """Return the resource with every member that could be read."""
         value = self._struct(root, _type_of(kind), Place(), ignored=_IGNORED)
-        return kind() if value is _ABSENT else value
+        resource: R = kind() if value is _ABSENT else value
+        if not self._stored:
+            self.problems += presence_problems(resource, self._empty_lists)
+        return resource
 
     def _value(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
         if isinstance(wanted, inspect.Metadata):
@@ -104,6 +110,8 @@ class Reader:
         assert isinstance(wanted, inspect.VarTupleType)
         if not isinstance(node.value, list):
             return self._wrong(node, place, f"a list of {_plural(wanted.item_type)}", _go_type(wanted))
+        if not node.value:
+            self._empty_lists.add(place.path)
         items = [self._item(item, wanted.item_type, place.item(index)) for index, item in enumerate(node.value)]
         return tuple(item for item in items if item is not _ABSENT)
 
@@ -201,7 +209,7 @@ class Reader:
         return node.value
 
     def _flag(self, node: Node, place: Place) -> Any:
-        if isinstance(node.value, str) and not self._people and node.value in _FLAGS:
+        if isinstance(node.value, str) and self._stored and node.value in _FLAGS:
             return _FLAGS[node.value]
         return self._bool(node, inspect.BoolType(), place)
 
@@ -274,7 +282,7 @@ _READERS: Mapping[type, Callable[[Reader, Node, Any, Place], Any]] = {
 }
 
 
-def read_stored(text: bytes | str, kind: type[R]) -> R:
+def read_json(text: bytes | str, kind: type[R], *, source: Literal["request", "stored"] = "request") -> R:
     """Return a resource from JSON as lenient as Calico's own decoder. Raises ValidationError with every fault."""
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
@@ -282,7 +290,7 @@ def read_stored(text: bytes | str, kind: type[R]) -> R:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise ValidationError([Problem(path="", message=f"not readable as JSON: {error}", rule="json")]) from None
-    reader = Reader(people=False)
+    reader = Reader(source)
     resource = reader.resource(node_of(value), kind)
     if reader.problems:
         raise ValidationError(reader.problems)

@@ -65,9 +65,7 @@ class EndpointIdentifiers(NamedTuple):
     @classmethod
     def of(cls, spec: WorkloadEndpointSpec) -> EndpointIdentifiers:
         """Return the identifiers of a workload endpoint."""
-        return cls(
-            spec.node, spec.orchestrator, spec.endpoint, spec.workload, spec.pod, spec.container_id
-        )  # fmt: skip
+        return cls(spec.node, spec.orchestrator, spec.endpoint, spec.workload, spec.pod, spec.container_id)
 
     @classmethod
     def parse(cls, name: str) -> EndpointIdentifiers:

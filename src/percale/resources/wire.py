@@ -9,8 +9,8 @@ __all__ = ["member_name", "wire_name"]
 
 # How one part of a name is written when it does not simply take a capital letter.
 _INITIALISMS = """
-    AS BGP CA CIDRs CTLB DNAT DSCP DSR GC GRO GUID HTTP ICMP ID IP IPIP IPs IPv4 IPv6 JIT MAC MB MTU NAT NATs
-    PSNAT RPF TTL VM VNI VXLAN XDP
+    AS AWS BGP BPF CA CIDR CIDRs CTLB DNAT DSCP DSR GC GRO GUID HTTP ICMP ID IP IPIP IPs IPv4 IPv6 JIT MAC MB MTU NAT
+    NATs NFTables PSNAT RPF TTL VM VNI VXLAN XDP
 """
 _PARTS = {part.lower(): part for part in _INITIALISMS.split()}
 

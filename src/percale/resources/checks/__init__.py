@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -13,6 +13,7 @@ from percale.errors import Problem, ValidationError
 from percale.resources.checks.metadata import METADATA
 from percale.resources.checks.request import after, before
 from percale.resources.checks.site import Check, Rulebook, Site
+from percale.resources.defaults import NAMESPACE_LABEL, ORCHESTRATOR_LABEL
 from percale.resources.resource import Resource
 from percale.resources.value import Value
 
@@ -50,19 +51,16 @@ def check(
     *,
     operation: str = "create",
     people: bool = True,
-    given: Collection[str] = (),
     schema: bool = True,
 ) -> tuple[Problem, ...]:
     """Return every problem of a resource that has its defaults; an empty tuple means that it may be written.
 
-    ``operation`` is ``create``, ``update`` or ``validate`` (offline: the endpoint's name is not compared). ``people``: a
-    person wrote it, so port names must be unique. ``given`` holds the paths of lists that are written although empty.
-    ``schema`` includes the second layer, which with the Kubernetes datastore the API server applies. What needs other
-    resources or the stored one is checked by ``percale.client``.
+    ``operation`` is ``create``, ``update`` or ``validate`` (offline: the endpoint's name is not compared). ``people``:
+    a person wrote it, so port names must be unique. ``schema`` includes the second layer, which with the Kubernetes
+    datastore the API server applies. What needs other resources, or the stored one, is checked by ``percale.client``.
     """
-    known = frozenset(given) | ({"people"} if people else frozenset())
     found: list[Problem] = []
-    for stage in (before(resource, operation), _content(resource, known, schema=schema), after(resource)):
+    for stage in (before(resource, operation), _content(resource, people=people, schema=schema), after(resource)):
         # Calico stops at the first stage that finds something; people want to know all of it.
         stopped = any(problem.cited for problem in found)
         found += (replace(problem, cited=problem.cited and not stopped) for problem in stage)
@@ -76,15 +74,24 @@ def ensure(resource: Resource, **how: Any) -> None:
         raise ValidationError(problems)
 
 
-def _content(resource: Resource, given: frozenset[str], *, schema: bool) -> list[Problem]:
+def _content(resource: Resource, *, people: bool, schema: bool) -> list[Problem]:
     book = _rulebook(resource.kind)
     found: list[Problem] = []
-    root = Site("", "", resource, found, given)
+    root = Site("", "", _as_written(resource), found, people)
     _walk(root, book.members, book.structures)
     if schema and resource.kind in _BOOKS:
         _walk(root, book.schema, {})
         _walk(root, {}, book.schema_rules)
     return found
+
+
+def _as_written(resource: Resource) -> Resource:
+    """The resource without the labels that the store adds to endpoints: a namespace need not be a label's value."""
+    if resource.kind != "WorkloadEndpoint":
+        return resource
+    added = {NAMESPACE_LABEL: resource.namespace, ORCHESTRATOR_LABEL: resource.spec.orchestrator}
+    own = {key: value for key, value in resource.labels.items() if added.get(key) != value}
+    return resource if len(own) == len(resource.labels) else resource.with_metadata(labels=own)
 
 
 def _walk(site: Site, members: Any, structures: Any) -> None:

@@ -50,6 +50,14 @@ def _peer(site: Site) -> None:
         )
 
 
+def _reverse_peering(site: Site) -> None:
+    words = enum("Auto", "Manual", written=True)
+    words(site)
+    if site.value not in (None, "Auto", "Manual"):
+        reason = '"spec.reversePeering" must validate all the schemas (allOf)'
+        site.refuse("is not Auto or Manual", name="BGPPeer", reason=reason, value=None)
+
+
 def _host(peer_ip: str) -> str:
     if peer_ip.startswith("["):
         return peer_ip[1:].partition("]")[0]
@@ -229,7 +237,7 @@ BGP = Rulebook(
             "source_address": enum("UseNodeIP", "None"),
             "reachable_by": length(64),
             "local_workload_selector": length(1024),
-            "reverse_peering": enum("Auto", "Manual", written=True),
+            "reverse_peering": _reverse_peering,
         },
         BGPConfigurationSpec: {
             "log_severity_screen": pattern(

@@ -44,7 +44,7 @@ def _gateway(version: int) -> Check:
         if network is not None and network.version != version:
             site.refuse(
                 f"{site.value} is not an IPv{version} address", reason=f"invalid IPv{version} gateway address specified"
-            )  # fmt: skip
+            )
 
     return check
 
@@ -69,7 +69,7 @@ def _spec(site: Site) -> None:
 
 def duplicate_names(site: Site) -> None:
     """Refuse a second port of one name in what people write; whatever is read from a store may have it."""
-    if "people" not in site.given:
+    if not site.people:
         return
     seen: dict[str, int] = {}
     for index, port in enumerate(site.value.ports):
@@ -112,7 +112,7 @@ def _workload_port(site: Site) -> None:
     if not port.name and not port.host_port:
         site.at("name").refuse(
             "is required", "name the port, or set hostPort", name="WorkloadEndpointPort.Name", reason="empty name"
-        )  # fmt: skip
+        )
 
 
 def _host_spec_schema(site: Site) -> None:

@@ -39,7 +39,7 @@ def whole_list(name: str) -> Check:
                 reason = f"Reason: failed to validate Field: {site.member} because of Tag: {name} "
                 site.item(index).refuse(
                     f"{value!r} {known.message}", known.why(value), name=site.member, reason=reason, value=site.value
-                )  # fmt: skip
+                )
                 return
 
     return check
@@ -104,7 +104,7 @@ def _table_ranges(site: Site) -> None:
         if tables.min < 1 or tables.min > tables.max or tables.max > _MAX_TABLE_ID:
             site.item(index).refuse(
                 "is not a range of routing tables", f"1 <= min <= max <= {_MAX_TABLE_ID}", name="RouteTableRange"
-            )  # fmt: skip
+            )
         total += max(tables.max - tables.min + 1, 0)
     if total > MAX_TABLES:
         site.refuse(f"{total} routing tables; at most {MAX_TABLES} are allowed", name="RouteTableRanges")
@@ -126,8 +126,9 @@ def _spec_schema(site: Site) -> None:
         ("device_route_source_address", 4),
         ("device_route_source_address_ipv6", 6),
     ):
-        address = parse_address(getattr(spec, name))
-        if address and address.version != version:
+        text = getattr(spec, name)
+        address = parse_address(text)
+        if text and (address is None or address.version != version):
             whole(site, f"{site.at(name).path.removeprefix('spec.')} must be an IPv{version} address")
     if spec.route_table_range is not None and spec.route_table_ranges is not None:
         whole(site, "routeTableRange and routeTableRanges cannot both be set", "keep routeTableRanges")

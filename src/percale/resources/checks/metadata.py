@@ -43,9 +43,7 @@ def check_name(site: Site) -> None:
     if not name:
         site.refuse("is required", "give the resource a name", name="Metadata.Name", reason=_SUBDOMAIN_WORDS)
     elif DNS_SUBDOMAIN.fullmatch(name) is None:
-        site.refuse(
-            f"{name!r} is not a valid name", _name_hint(name), name="Metadata.Name", reason=_SUBDOMAIN_WORDS
-        )  # fmt: skip
+        site.refuse(f"{name!r} is not a valid name", _name_hint(name), name="Metadata.Name", reason=_SUBDOMAIN_WORDS)
 
 
 def check_labels(site: Site) -> None:
@@ -62,9 +60,7 @@ def check_labels(site: Site) -> None:
             )
         if _VALUE.fullmatch(value) is None:
             hint = f"{_PART_HINT}; other texts can stand in an annotation"
-            here.refuse(
-                f"{value!r} is not a label value", hint, name="Metadata.Labels (value)", reason=_VALUE_WORDS
-            )  # fmt: skip
+            here.refuse(f"{value!r} is not a label value", hint, name="Metadata.Labels (value)", reason=_VALUE_WORDS)
 
 
 def check_annotations(site: Site) -> None:
@@ -91,9 +87,7 @@ def label_problems(key: str) -> list[tuple[str, str]]:
     if slash and not prefix:
         found.append((f"the key {key!r} has an empty prefix before the '/'", "prefix part must be non-empty"))
     elif slash and (len(prefix) > MAX_NAME_BYTES or DNS_SUBDOMAIN.fullmatch(prefix) is None):
-        found.append(
-            (f"the prefix {prefix!r} of the key is not a domain name", f"prefix part {_SUBDOMAIN_WORDS[5:]}")
-        )  # fmt: skip
+        found.append((f"the prefix {prefix!r} of the key is not a domain name", f"prefix part {_SUBDOMAIN_WORDS[5:]}"))
     if not name:
         found.append((f"the key {key!r} has no name", "name part must be non-empty"))
     if len(name) > 63:

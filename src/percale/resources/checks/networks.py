@@ -44,7 +44,7 @@ def _allowed_uses(site: Site) -> None:
         if use not in _USES:
             site.refuse(
                 f"{use!r} is not a use", f"use {', '.join(_USES)}", name="IPpool.AllowedUses", reason="unknown use"
-            )  # fmt: skip
+            )
 
 
 def _pool(site: Site) -> None:
@@ -142,9 +142,7 @@ def _reserved(site: Site) -> None:
 def _written_cidr(site: Site) -> None:
     if parse_network(site.value) is None:
         words = f'{site.path} in body must be of type cidr: "{site.value}"'
-        site.refuse(
-            f"{site.value!r} is not a CIDR with a prefix length", name=site.path, reason=words, value=None
-        )  # fmt: skip
+        site.refuse(f"{site.value!r} is not a CIDR with a prefix length", name=site.path, reason=words, value=None)
 
 
 def _deleted(site: Site) -> None:
@@ -163,7 +161,7 @@ IPAM = Rulebook(
         IPAMConfigurationSpec: {
             "max_blocks_per_host": span(0, 1_000_000),
             "kube_virt_vm_address_persistence": enum("Enabled", "Disabled", written=True),
-            "ip_cooldown_seconds": span(0, 1200, written=True),
+            "ip_cooldown_seconds": span(0, 1200),
         },
         BlockAffinitySpec: {
             "state": enum("", "confirmed", "pending", "pendingDeletion", written=True),

@@ -121,11 +121,6 @@ CONTROLLERS = Rulebook(
 )
 
 
-def _classes(site: Site) -> None:
-    required(site)
-    unique(site)
-
-
 def _node(site: Site) -> None:
     required(site)
     token("name")(site)
@@ -137,6 +132,6 @@ def _period(site: Site) -> None:
 
 
 NODE_STATUS = Rulebook(
-    members={CalicoNodeStatusSpec: {"node": _node, "classes": _classes, "update_period_seconds": _period}},
+    members={CalicoNodeStatusSpec: {"node": _node, "classes": unique, "update_period_seconds": _period}},
     schema={CalicoNodeStatusSpec: {"classes": each(enum("Agent", "BGP", "Routes", written=True))}},
 )

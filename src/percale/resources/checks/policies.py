@@ -84,7 +84,7 @@ def _service_namespaces(site: Site) -> None:
             if services is not None and not services.namespace:
                 site.at(direction).item(index).at(side).at("services").at("namespace").refuse(
                     "a global policy names the service's namespace", "add services.namespace", name="Namespace"
-                )  # fmt: skip
+                )
 
 
 def _global_spec(site: Site) -> None:
@@ -93,21 +93,20 @@ def _global_spec(site: Site) -> None:
 
 
 def staged_delete(site: Site, spare: Iterable[str], cited: str) -> None:
-    """Refuse members beside ``stagedAction: Delete``; a list that is written counts even when it is empty."""
+    """Refuse members beside ``stagedAction: Delete``."""
     spec = site.value
     if spec.staged_action != "Delete":
         return
     extra = [
         name
         for name in spec.__struct_fields__
-        if name not in {"staged_action", *spare}
-        and (getattr(spec, name) not in (None, "", (), {}, False) or site.at(name).path in site.given)
+        if name not in {"staged_action", *spare} and getattr(spec, name) not in (None, "", (), {}, False)
     ]
     if extra:
         here = site.at(extra[0])
         here.refuse(
             "stagedAction Delete takes no other fields", "remove it, or use stagedAction Set", name=cited, value=None
-        )  # fmt: skip
+        )
 
 
 def _staged(cited: str, also: Check) -> Check:
@@ -244,12 +243,12 @@ def _built_in_tier(site: Site) -> None:
         reason = f"{tier.name} tier default action must be {action}"
         site.at("spec").at("default_action").refuse(
             f"the built-in tier has {action}", "it cannot be changed", name="Tier", reason=reason, value=None
-        )  # fmt: skip
+        )
     if tier.spec.order != order:
         reason = f"{tier.name} tier order must be {order}"
         site.at("spec").at("order").refuse(
             f"the built-in tier has order {order}", "it cannot be changed", name="Tier", reason=reason, value=None
-        )  # fmt: skip
+        )
 
 
 TIER = Rulebook(
@@ -261,10 +260,10 @@ TIER = Rulebook(
 
 
 def _labels_to_apply(site: Site) -> None:
-    found = Site(site.path, site.member, site.value, [], site.given)
+    found = Site(site.path, site.member, site.value, [], site.people)
     check_labels(found)
     for index, problem in enumerate(found.found):
-        here = Site(problem.path, site.member, site.value, site.found, site.given)
+        here = Site(problem.path, site.member, site.value, site.found, site.people)
         here.refuse(
             problem.message,
             problem.hint,

@@ -132,9 +132,8 @@ def _ports(site: Site, side: str, name: str) -> None:
         reason = "rules with ports must set protocol to TCP or UDP or SCTP"
     else:
         return
-    here.refuse(
-        "ports need a protocol that has ports", "set protocol to TCP, UDP or SCTP", name=_side(side, here), reason=reason
-    )  # fmt: skip
+    hint = "set protocol to TCP, UDP or SCTP"
+    here.refuse("ports need a protocol that has ports", hint, name=_side(side, here), reason=reason)
 
 
 def _nets(site: Site, side: str, name: str, families: set[int]) -> None:

@@ -108,7 +108,7 @@ def whole(site: Site, message: str, hint: str = "", *, name: str | None = None, 
     """Refuse an object for a rule that binds several members; ``name`` replaces its path in Calico's words."""
     site.refuse(
         message, hint, name=site.path if name is None else name, reason=reason or message, value=None, rule="schema"
-    )  # fmt: skip
+    )
 
 
 def _refuse(site: Site, message: str, hint: str, words: str) -> None:

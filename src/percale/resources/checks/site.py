@@ -18,28 +18,24 @@ _SELF: Any = object()
 class Site:
     """A value under check: its path as people write it, and the name by which Calico cites it."""
 
-    __slots__ = ("found", "given", "member", "path", "value")
+    __slots__ = ("found", "member", "path", "people", "value")
 
-    def __init__(
-        self, path: str, member: str, value: Any, found: list[Problem], given: frozenset[str] = frozenset()
-    ) -> None:
-        self.path, self.member, self.value, self.found, self.given = path, member, value, found, given
+    def __init__(self, path: str, member: str, value: Any, found: list[Problem], people: bool = False) -> None:
+        self.path, self.member, self.value, self.found, self.people = path, member, value, found, people
 
     def at(self, name: str) -> Site:
         """The site of a member of the structure here, by its Python name."""
         value = getattr(self.value, name)
         wire = _wire(self.value, name)
-        return Site(f"{self.path}.{wire}" if self.path else wire, member_name(name), value, self.found, self.given)
+        return Site(f"{self.path}.{wire}" if self.path else wire, member_name(name), value, self.found, self.people)
 
     def item(self, index: int) -> Site:
         """The site of one item of the list here."""
-        return Site(
-            f"{self.path}[{index}]", f"{self.member}[{index}]", self.value[index], self.found, self.given
-        )  # fmt: skip
+        return Site(f"{self.path}[{index}]", f"{self.member}[{index}]", self.value[index], self.found, self.people)
 
     def key(self, key: str) -> Site:
         """The site of the value of one key of the map here."""
-        return Site(f"{self.path}['{key}']", self.member, self.value[key], self.found, self.given)
+        return Site(f"{self.path}['{key}']", self.member, self.value[key], self.found, self.people)
 
     def refuse(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from percale.resources.checks.policies import STAGED_ACTIONS
 from percale.resources.checks.schema import count, enum
 from percale.resources.checks.site import Rulebook, Site
+from percale.resources.fields import port as canonical_port
 from percale.resources.staged_kubernetes_policy import (
     LabelSelector,
     NetworkPolicyPort,
@@ -37,7 +38,7 @@ def _nothing_else(site: Site) -> None:
     extra = [
         name
         for name in ("ingress", "egress", "policy_types", "pod_selector")
-        if getattr(spec, name) not in ((), LabelSelector()) or site.at(name).path in site.given
+        if getattr(spec, name) not in ((), LabelSelector())
     ]
     if extra:
         site.at(extra[0]).refuse(
@@ -50,6 +51,10 @@ def _nothing_else(site: Site) -> None:
 
 def _port(site: Site) -> None:
     port: NetworkPolicyPort = site.value
+    try:
+        canonical_port(port.port or "any")
+    except ValueError as error:
+        _refuse(site.at("port"), str(error), "")
     if port.end_port is None:
         return
     if not isinstance(port.port, int):

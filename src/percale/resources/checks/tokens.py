@@ -195,10 +195,8 @@ _TOKENS = (
     Token("IP:port", _peer_ip, "is not an address with an optional port", "write 192.0.2.1:179 or [2001:db8::1]:179"),
     Token("keyValueList", _key_values, "is not a list of settings", "write name=value,name=value"),
     _pattern("prometheusHost", "[a-zA-Z0-9:._+-]{1,64}", "is not a host name or address", "up to 64 characters"),
-    Token(
-        "wireguardPublicKey", _public_key, "is not a WireGuard key", "a key is 32 bytes in base64, 44 characters"
-    ),
-)  # fmt: skip
+    Token("wireguardPublicKey", _public_key, "is not a WireGuard key", "a key is 32 bytes in base64, 44 characters"),
+)
 _BY_NAME = {known.name: known for known in _TOKENS}
 
 
@@ -263,8 +261,8 @@ def unique(site: Site) -> None:
 
 
 def required(site: Site) -> None:
-    """Check that a member is there; a list that is written counts even when it is empty."""
-    if not site.value and site.value != 0 and site.path not in site.given:
+    """Check that a member is there."""
+    if not site.value and site.value != 0:
         site.refuse("is required", reason=_reason(site, "required"), rule="required")
 
 
