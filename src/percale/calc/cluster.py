@@ -181,10 +181,11 @@ class Cluster:
 
     def _take_contributor(self, key: Key, resource: Any) -> Change:
         new = None if resource is None else self._contributor(resource)
-        endpoint_id = EndpointID(*key)
-        old = self._contributors.pop(endpoint_id, None)
         if new is not None:
+            old = self._contributors.get(new.id)
             self._contributors[new.id] = new
+        else:
+            old = self._contributors.pop(EndpointID(*key), None)
         if self._address_book is not None:
             if old is not None:
                 self._address_book.remove(old)

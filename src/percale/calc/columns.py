@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
+from itertools import chain
 from operator import and_, or_, sub
 
 from pyroaring import BitMap
@@ -65,15 +66,19 @@ class LabelColumns:
         if is_last_of_key:
             discard_slot(self._having, key, slot)
 
-    def add_many(self, slots: Sequence[int], key: str, value: str) -> None:
-        """Enter one label of many slots."""
-        add_slots(self._values.setdefault(key, {}), value, slots)
-        add_slots(self._having, key, slots)
+    def add_many(self, key: str, slots_by_value: Mapping[str, list[int]]) -> None:
+        """Enter values of one label, each for many slots that do not have the label yet."""
+        column = self._values.setdefault(key, {})
+        for value, slots in slots_by_value.items():
+            add_slots(column, value, slots)
+        add_slots(self._having, key, list(chain.from_iterable(slots_by_value.values())))
 
-    def discard_many(self, slots: Sequence[int], key: str, value: str) -> None:
-        """Strike out one label of many slots; those that get another value are entered afterwards."""
-        discard_slots(self._values[key], value, slots)
-        discard_slots(self._having, key, slots)
+    def discard_many(self, key: str, slots_by_value: Mapping[str, list[int]]) -> None:
+        """Strike out values of one label, each for many slots; those that get another value are entered afterwards."""
+        column = self._values[key]
+        for value, slots in slots_by_value.items():
+            discard_slots(column, value, slots)
+        discard_slots(self._having, key, list(chain.from_iterable(slots_by_value.values())))
 
     def count(self, key: str, value: str | None = None) -> int:
         """Return how many slots have a label, with this value unless None."""

@@ -27,7 +27,7 @@ from percale.calc.effective import effective_peer, global_policy_selector, names
 from percale.calc.networks import canonical_cidr
 from percale.resources.network_policy import GlobalNetworkPolicy, NetworkPolicy
 from percale.resources.profile import Profile
-from percale.resources.rules import EntityRule, ICMPFields, Rule, ServiceMatch
+from percale.resources.rules import ANY_ENTITY, EntityRule, ICMPFields, Rule, ServiceMatch
 from percale.resources.staged_policy import StagedGlobalNetworkPolicy, StagedNetworkPolicy
 from percale.resources.tier import DEFAULT_TIER
 from percale.selectors import Selector, make_id, parse
@@ -58,7 +58,6 @@ _IP_VERSIONS = {"icmp": 4, "icmpv6": 6}
 
 _NEEDED_EVERYWHERE = "AssumeNeededOnEveryNode"
 _STAGED_DELETION = "Delete"
-_ANY_ENTITY = EntityRule()
 _ANY_SIDE = RuleSide()
 
 
@@ -156,7 +155,7 @@ class _RuleCompiler:
         )
 
     def _side(self, entity: EntityRule, ports_of: str, *, is_source: bool) -> RuleSide:
-        if entity is _ANY_ENTITY or entity == _ANY_ENTITY:
+        if entity is ANY_ENTITY or entity == ANY_ENTITY:
             return _ANY_SIDE
         positive, negative = effective_peer(entity, self.namespace)
         ports, port_names = _split_ports(entity.ports)

@@ -7,13 +7,14 @@ endpoints have in common are held once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from percale.calc.effective import NAMESPACE_LABEL, NAMESPACE_PREFIX, SERVICE_ACCOUNT_LABEL, SERVICE_ACCOUNT_PREFIX
 from percale.calc.host_state import EndpointID
+from percale.calc.labels import Labels
 from percale.calc.networks import address_text, canonical_cidr, without_zero_length
 from percale.resources.host_endpoint import EndpointPort, HostEndpoint
 from percale.resources.network_set import GlobalNetworkSet, NetworkSet
@@ -23,7 +24,7 @@ __all__ = ["Contributor", "ContributorResource", "NamedPort", "Shared", "contrib
 
 ContributorResource: TypeAlias = WorkloadEndpoint | HostEndpoint | NetworkSet | GlobalNetworkSet
 
-_FOREIGN_PREFIXES = (NAMESPACE_PREFIX, SERVICE_ACCOUNT_PREFIX)
+_INHERITED_PREFIXES = (NAMESPACE_PREFIX, SERVICE_ACCOUNT_PREFIX)
 _PORT_PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
@@ -49,7 +50,7 @@ class Contributor(msgspec.Struct, frozen=True, gc=False):
     """
 
     id: EndpointID
-    labels: Mapping[str, str]
+    labels: Labels
     profiles: tuple[str, ...] = ()
     nets: tuple[str, ...] = ()
     ports: tuple[NamedPort, ...] = ()
@@ -72,34 +73,40 @@ class Contributor(msgspec.Struct, frozen=True, gc=False):
 
 
 class Shared:
-    """Texts and label sets that are held once however many endpoints carry them."""
+    """Texts and label sets that are held once however many endpoints carry them.
 
-    def __init__(self) -> None:
+    Only so many are remembered, then it begins anew: what is frequent is soon held again, and what occurs once, or
+    went with its endpoint, does not stay for ever.
+    """
+
+    def __init__(self, remembered: int = 1 << 16) -> None:
+        self._remembered = remembered
         self._texts: dict[str, str] = {}
-        self._labels: dict[int, Mapping[str, str]] = {}
-
-    def __len__(self) -> int:
-        return len(self._labels)
+        self._labels: dict[int, Labels] = {}
 
     def text(self, text: str) -> str:
         """Return the equal text that is held already, or hold this one."""
         return self._texts.setdefault(text, text)
 
-    def labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the equal label set that is held already, or hold a copy of this one."""
-        digest = hash(frozenset(labels.items()))
+    def labels(self, labels: Labels, purified: Callable[[Labels], Labels] | None = None) -> Labels:
+        """Return the equal label set that is held already, or hold a copy of this one.
+
+        With ``purified``, of what that makes of the labels; it is asked only about label sets that are new.
+        """
+        digest = hash((frozenset(labels.items()), purified))
         held = self._labels.get(digest)
         if held == labels:
             return held
+        pure = purified(labels) if purified else labels
+        if pure is not labels:
+            return self.labels(pure, purified)
+        for table in (self._texts, self._labels):
+            if len(table) > self._remembered:
+                table.clear()
         text = self._texts.setdefault
         fresh = {text(key, key): text(value, value) for key, value in labels.items()}
         self._labels[digest] = fresh
         return fresh
-
-    def forget(self) -> None:
-        """Hold nothing any more; what is in use stays as it is, but is not found again."""
-        self._texts.clear()
-        self._labels.clear()
 
 
 def contributor(
@@ -120,19 +127,24 @@ def _workload_endpoint(resource: WorkloadEndpoint, shared: Shared) -> Contributo
     if not spec.ip_networks:
         return None
     labels = metadata.labels
-    if any(key.startswith(_FOREIGN_PREFIXES) for key in labels):
-        labels = {key: value for key, value in labels.items() if not key.startswith(_FOREIGN_PREFIXES)}
-    if spec.service_account_name:
-        labels = labels | {SERVICE_ACCOUNT_LABEL: spec.service_account_name}
+    account = spec.service_account_name
+    if account and labels.get(SERVICE_ACCOUNT_LABEL) != account:
+        labels = labels | {SERVICE_ACCOUNT_LABEL: account}
     return Contributor(
         EndpointID("WorkloadEndpoint", shared.text(metadata.namespace), metadata.name),
-        shared.labels(labels),
+        shared.labels(labels, _without_inherited),
         tuple(map(shared.text, spec.profiles)),
         tuple(map(canonical_cidr, spec.ip_networks)),
-        _named_ports(spec.ports, shared),
+        _named_ports(spec.ports, shared) if spec.ports else (),
         shared.text(spec.node),
         spec.interface_name,
     )
+
+
+def _without_inherited(labels: Labels) -> Labels:
+    # Nobody can give himself a namespace's or service account's labels (spec/selectors.md section 6).
+    foreign = [key for key in labels if key.startswith(_INHERITED_PREFIXES)]
+    return {key: value for key, value in labels.items() if key not in foreign} if foreign else labels
 
 
 def _host_endpoint(resource: HostEndpoint, shared: Shared) -> Contributor:

@@ -7,9 +7,10 @@ adds or takes back what it contributes (spec/calculation.md section 2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import NamedTuple
+from operator import attrgetter, methodcaller
+from typing import NamedTuple, TypeAlias
 
 from pyroaring import BitMap
 
@@ -33,24 +34,29 @@ class SetMessages(NamedTuple):
     removals: list[IPSetRemove]
 
 
-class _ActiveSet:
-    """A set that something refers to; ``members`` is None until it is sent for the first time."""
+_Source: TypeAlias = Contributor | EndpointSlice
 
-    __slots__ = ("matches", "members", "references", "spec")
+
+class _ActiveSet:
+    """A set that something refers to; ``members`` is None until it is sent for the first time.
+
+    ``contribution`` returns what an endpoint, a network set or a slice of a Service adds to the set.
+    """
+
+    __slots__ = ("contribution", "matches", "members", "references", "spec")
 
     def __init__(self, spec: IPSetSpec, matches: BitMap) -> None:
         self.spec = spec
         self.matches = matches
         self.references = 1
         self.members: Members | None = None
-
-    def contribution(self, source: Contributor | EndpointSlice) -> Iterable[str]:
-        """What an endpoint, a network set or a slice of a Service adds to this set."""
-        if self.spec.kind is IPSetKind.NET:
-            return source.nets
-        if isinstance(source, Contributor):
-            return source.port_members(self.spec.named_port, self.spec.protocol)
-        return source.port_members
+        self.contribution: Callable[[_Source], Iterable[str]]
+        if spec.kind is IPSetKind.NET:
+            self.contribution = attrgetter("nets")
+        elif spec.selector is None:
+            self.contribution = attrgetter("port_members")
+        else:
+            self.contribution = methodcaller("port_members", spec.named_port, spec.protocol)
 
 
 class IPSets:
@@ -59,7 +65,8 @@ class IPSets:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._index: LabelIndex[EndpointID] = LabelIndex()
-        self._contributors: dict[int, Contributor] = {}
+        self._contributors: list[Contributor | None] = []
+        self._nets: list[tuple[str, ...]] = []
         # Slots whose contribution changed, or that are gone, with the contributor as of the last flush.
         self._former: dict[int, Contributor] = {}
         self._with_networks = BitMap()
@@ -77,20 +84,31 @@ class IPSets:
     def put(self, new: Contributor) -> None:
         """Take an endpoint or network set as it is now."""
         slot = self._index.put(new.id, new.labels, new.profiles)
-        old = self._contributors.get(slot)
+        if slot == len(self._contributors):
+            self._contributors.append(None)
+            self._nets.append(())
+        old = self._contributors[slot]
         if old is not None and (old.nets != new.nets or old.ports != new.ports):
             self._former.setdefault(slot, old)
         self._contributors[slot] = new
-        if not new.is_endpoint and not all(map(is_host, new.nets)):
-            self._with_networks.add(slot)
-        else:
-            self._with_networks.discard(slot)
+        self._nets[slot] = new.nets
+        if not new.is_endpoint:
+            if all(map(is_host, new.nets)):
+                self._with_networks.discard(slot)
+            else:
+                self._with_networks.add(slot)
 
     def remove(self, contributor_id: EndpointID) -> None:
         """Take out an endpoint or network set; raises KeyError."""
         slot = self._index.remove(contributor_id)
-        self._former.setdefault(slot, self._contributors.pop(slot))
+        self._former.setdefault(slot, self._contributor(slot))
+        self._contributors[slot] = None
         self._with_networks.discard(slot)
+
+    def _contributor(self, slot: int) -> Contributor:
+        contributor = self._contributors[slot]
+        assert contributor is not None
+        return contributor
 
     def set_profile(self, name: str, labels: Labels) -> None:
         """Take the labels that a profile gives, none for a profile that does not exist."""
@@ -143,19 +161,30 @@ class IPSets:
     def flush(self) -> SetMessages:
         """Apply all changes and return what the dataplane has to be told since the last flush."""
         self._follow(self._index.flush())
-        self._former.clear()
-        full = [IPSetUpdate(self._filled(active)) for active in self._unsent.values()]
-        deltas = []
+        return SetMessages(self._full_messages(), self._deltas(), self._removals())
+
+    def _full_messages(self) -> list[IPSetUpdate]:
+        if not self._unsent:
+            return []
+        messages = [IPSetUpdate(self._filled(active)) for active in self._unsent.values()]
+        self._sent.update(self._unsent)
+        self._unsent.clear()
+        return messages
+
+    def _deltas(self) -> list[IPSetDelta]:
+        messages = []
         for set_id, members in self._dirty.items():
             if members.added or members.removed:
-                deltas.append(IPSetDelta(set_id, frozenset(members.added), frozenset(members.removed)))
+                messages.append(IPSetDelta(set_id, frozenset(members.added), frozenset(members.removed)))
                 members.settle()
-        removals = [IPSetRemove(set_id) for set_id in self._gone]
-        self._sent.update(self._unsent)
+        self._dirty.clear()
+        return messages
+
+    def _removals(self) -> list[IPSetRemove]:
+        messages = [IPSetRemove(set_id) for set_id in self._gone]
         self._sent -= self._gone
-        for pending in (self._unsent, self._dirty, self._gone):
-            pending.clear()
-        return SetMessages(full, deltas, removals)
+        self._gone.clear()
+        return messages
 
     def state(self) -> dict[IPSetID, IPSet]:
         """Return the sets as of the last flush."""
@@ -179,12 +208,18 @@ class IPSets:
         for uid, change in changes.items():
             for active, members in self._filled_sets(self._of_selector.get(uid, ())):
                 for slot in change.joined:
-                    members.add(active.contribution(self._contributors[slot]))
+                    members.add(active.contribution(self._contributor(slot)))
                 for slot in change.left:
-                    members.remove(active.contribution(self._former.get(slot) or self._contributors[slot]))
+                    members.remove(active.contribution(self._former.get(slot) or self._contributor(slot)))
+        if self._former:
+            self._follow_exchanges(changes)
+            self._former.clear()
+
+    def _follow_exchanges(self, changes: Mapping[str, MatchChange]) -> None:
+        """Bring up to date the sets in which something stayed whose contribution is another now."""
         joined: dict[str, frozenset[int]] = {}
         for slot, old in self._former.items():
-            new = self._contributors.get(slot)
+            new = self._contributors[slot]
             if new is None:
                 continue  # it has left all its sets
             for selector in self._index.matching(self._index.labels(slot)):
@@ -208,13 +243,15 @@ class IPSets:
                 yield active, active.members
 
     def _filled(self, active: _ActiveSet) -> IPSet:
-        spec = active.spec
+        spec, slots = active.spec, active.matches
         if spec.selector is None:
-            sources: Iterable[Contributor | EndpointSlice] = self._services.slices(spec.service)
+            contributions = map(active.contribution, self._services.slices(spec.service))
+        elif spec.kind is IPSetKind.NET:
+            contributions = map(self._nets.__getitem__, slots.to_array())
         else:
-            sources = map(self._contributors.__getitem__, active.matches)
-        nested = spec.kind is IPSetKind.NET and bool(active.matches & self._with_networks)
-        active.members = Members(chain.from_iterable(map(active.contribution, sources)), with_networks=nested)
+            contributions = map(active.contribution, map(self._contributor, slots))
+        nested = spec.kind is IPSetKind.NET and slots.intersect(self._with_networks)
+        active.members = Members(chain.from_iterable(contributions), with_networks=nested)
         return IPSet(spec.id, spec.kind, active.members.visible())
 
 

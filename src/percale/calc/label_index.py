@@ -25,7 +25,7 @@ __all__ = ["LabelIndex", "MatchChange"]
 
 K = TypeVar("K", bound=Hashable)
 
-_SlotsByLabel: TypeAlias = defaultdict[tuple[str, str], list[int]]
+_SlotsByLabel: TypeAlias = defaultdict[str, defaultdict[str, list[int]]]
 
 _FEW = 64
 """Up to so many changes are always applied one by one."""
@@ -216,7 +216,7 @@ class LabelIndex(Generic[K]):
         return None if own is None else effective_labels(own, self._profiles[slot], self._profile_labels)
 
     def _flush_singly(self) -> dict[str, MatchChange]:
-        changes: dict[Watched, tuple[list[int], list[int]]] = {}
+        changes: dict[str, tuple[list[int], list[int]]] = {}
         for slot, old in self._before.items():
             new = self._now(slot)
             if old is None and new is None:
@@ -228,14 +228,14 @@ class LabelIndex(Generic[K]):
                 matches = new is not None and watched.selector.matches(new)
                 if matches is (slot in slots):
                     continue
-                joined, left = changes.get(watched) or changes.setdefault(watched, ([], []))
+                joined, left = changes.get(watched.uid) or changes.setdefault(watched.uid, ([], []))
                 if matches:
                     slots.add(slot)
                     joined.append(slot)
                 else:
                     slots.remove(slot)
                     left.append(slot)
-        return {watched.selector.uid: MatchChange(*change) for watched, change in changes.items()}
+        return {uid: MatchChange(*change) for uid, change in changes.items()}
 
     def _enter(self, slot: int, changed: Iterable[LabelChange], *, is_there: bool) -> None:
         columns = self._columns
@@ -262,11 +262,14 @@ class LabelIndex(Generic[K]):
 
     def _flush_together(self) -> dict[str, MatchChange]:
         added, removed = self._collect()
-        for (key, value), slots in removed.items():
-            self._columns.discard_many(slots, key, value)
-        for (key, value), slots in added.items():
-            self._columns.add_many(slots, key, value)
-        changed = chain(((key, None, value) for key, value in added), ((key, value, None) for key, value in removed))
+        for key, values in removed.items():
+            self._columns.discard_many(key, values)
+        for key, values in added.items():
+            self._columns.add_many(key, values)
+        changed = chain(
+            ((key, None, value) for key in added if self._dependent.concerns(key) for value in added[key]),
+            ((key, value, None) for key in removed if self._dependent.concerns(key) for value in removed[key]),
+        )
         changes: dict[str, MatchChange] = {}
         for watched in self._dependent.flipped(changed) | self._unanchored:
             now = self._columns.select(watched.selector.node)
@@ -274,13 +277,13 @@ class LabelIndex(Generic[K]):
             if joined or left:
                 watched.slots |= joined
                 watched.slots -= left
-                changes[watched.selector.uid] = MatchChange(joined.to_array(), left.to_array())
+                changes[watched.uid] = MatchChange(joined.to_array(), left.to_array())
         return changes
 
     def _collect(self) -> tuple[_SlotsByLabel, _SlotsByLabel]:
         """All labels that slots got and lost, and bring the columns' list of slots up to date."""
-        added: _SlotsByLabel = defaultdict(list)
-        removed: _SlotsByLabel = defaultdict(list)
+        added: _SlotsByLabel = defaultdict(_no_slots_by_value)
+        removed: _SlotsByLabel = defaultdict(_no_slots_by_value)
         # New items with one label set and one profile list have the same effective labels: worked out once.
         alike: defaultdict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
         gone: list[int] = []
@@ -291,17 +294,21 @@ class LabelIndex(Generic[K]):
             elif old is not None:
                 for key, lost, got in _difference(old, self._now(slot) or _NO_LABELS):
                     if lost is not None:
-                        removed[key, lost].append(slot)
+                        removed[key][lost].append(slot)
                     if got is not None:
-                        added[key, got].append(slot)
+                        added[key][got].append(slot)
                 if own is None:
                     gone.append(slot)
         for fresh in alike.values():
             self._columns.everyone.update(fresh)
-            for pair in self.labels(fresh[0]).items():
-                added[pair] += fresh
+            for key, value in self.labels(fresh[0]).items():
+                added[key][value] += fresh
         self._columns.everyone.difference_update(BitMap(gone))
         return added, removed
+
+
+def _no_slots_by_value() -> defaultdict[str, list[int]]:
+    return defaultdict(list)
 
 
 _NO_LABELS: Labels = {}
@@ -312,6 +319,8 @@ def _distinct(profiles: tuple[str, ...]) -> Iterable[str]:
 
 
 def _difference(old: Labels, new: Labels) -> list[LabelChange]:
+    if not old:
+        return [(key, None, value) for key, value in new.items()]
     changed: list[LabelChange] = [(key, old.get(key), value) for key, value in new.items() if old.get(key) != value]
     changed += [(key, value, None) for key, value in old.items() if key not in new]
     return changed

@@ -22,7 +22,8 @@ class Members:
 
     def __init__(self, contributions: Iterable[str] = (), *, with_networks: bool = False) -> None:
         every = list(contributions)
-        self._present = set(every)
+        # Shared with the message that tells it, until the first change.
+        self._present: set[str] | frozenset[str] = frozenset(every)
         # How often a member is contributed beyond the first time: most have one contributor.
         self._further: dict[str, int] = {}
         if len(every) > len(self._present):
@@ -44,15 +45,17 @@ class Members:
 
     def add(self, contributions: Iterable[str]) -> None:
         """Count what one more contributor has to contribute."""
+        present = self._thawed()
         for member in contributions:
-            if member in self._present:
+            if member in present:
                 self._further[member] = self._further.get(member, 0) + 1
             else:
-                self._present.add(member)
+                present.add(member)
                 self._appear(member)
 
     def remove(self, contributions: Iterable[str]) -> None:
         """Take back what one contributor contributed."""
+        present = self._thawed()
         for member in contributions:
             further = self._further.get(member, 0)
             if further > 1:
@@ -60,8 +63,13 @@ class Members:
             elif further:
                 del self._further[member]
             else:
-                self._present.remove(member)
+                present.remove(member)
                 self._vanish(member)
+
+    def _thawed(self) -> set[str]:
+        if isinstance(self._present, frozenset):
+            self._present = set(self._present)
+        return self._present
 
     def settle(self) -> None:
         """Begin a new delta."""

@@ -75,7 +75,7 @@ def address_text(cidr: str) -> str:
 
 def is_host(cidr: str) -> bool:
     """Report whether canonical CIDR text is a single address."""
-    return cidr.endswith("/128") or (cidr.endswith("/32") and ":" not in cidr)
+    return (cidr.endswith("/32") and ":" not in cidr) or cidr.endswith("/128")
 
 
 def without_zero_length(cidr: str) -> tuple[str, ...]:

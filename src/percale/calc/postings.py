@@ -51,14 +51,11 @@ def discard_slot(table: dict[_K, Posting], key: _K, slot: int) -> None:
 
 def add_slots(table: dict[_K, Posting], key: _K, slots: Sequence[int]) -> None:
     """Add many slots at once."""
-    if len(slots) == 1:
-        add_slot(table, key, slots[0])
-        return
     posting = table.get(key)
-    if posting is None:
-        table[key] = BitMap(slots)
-    else:
+    if posting is not None:
         table[key] = as_bitmap(posting) | BitMap(slots)
+    else:
+        table[key] = slots[0] if len(slots) == 1 else BitMap(slots)
 
 
 def discard_slots(table: dict[_K, Posting], key: _K, slots: Sequence[int]) -> None:

@@ -45,10 +45,11 @@ LabelChange: TypeAlias = tuple[str, str | None, str | None]
 class Watched:
     """A selector whose matching slots are kept up to date; ``interest`` counts who asked for that."""
 
-    __slots__ = ("anchors", "dependencies", "interest", "selector", "slots")
+    __slots__ = ("anchors", "dependencies", "interest", "selector", "slots", "uid")
 
     def __init__(self, selector: Selector, slots: BitMap, anchors: tuple[Test, ...] | None) -> None:
         self.selector = selector
+        self.uid = selector.uid
         self.slots = slots
         self.anchors = anchors
         self.dependencies = dependencies(selector.node)
@@ -143,6 +144,10 @@ class Files:
         """Return how many selectors are filed under a test."""
         filed = self._filed.get(test[0], {}).get(test[1])
         return 0 if filed is None else 1 if isinstance(filed, Watched) else len(filed)
+
+    def concerns(self, key: str) -> bool:
+        """Report whether any selector is filed under a test of this label."""
+        return bool(self._filed.get(key))
 
     def passed(self, labels: Labels) -> set[Watched]:
         """Return the selectors filed under any test that these labels pass."""
