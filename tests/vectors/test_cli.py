@@ -58,14 +58,18 @@ class Surroundings:
         monkeypatch.chdir(folder)
         for name in filter(_CONFIGURATION.match, list(os.environ)):
             monkeypatch.delenv(name)
-        base = {"DATASTORE_TYPE": "etcdv3", "ETCD_ENDPOINTS": _ENDPOINT, "HOME": str(folder / "home")}
-        for name, value in {**base, **case.get("env", {})}.items():
-            monkeypatch.setenv(name, value.replace("<ETCD_ENDPOINTS>", _ENDPOINT))
-        for name in case.get("unset", []):
-            monkeypatch.delenv(name, raising=False)
+        for name, value in (("DATASTORE_TYPE", "etcdv3"), ("ETCD_ENDPOINTS", _ENDPOINT), ("HOME", str(folder))):
+            monkeypatch.setenv(name, value)
         monkeypatch.setattr(announced, "VERSION", "v3.33.0")
         monkeypatch.setattr(announced, "COMMIT", "0123456789ab")
         monkeypatch.setattr(session, "OPENERS", dict.fromkeys(("etcdv3", "sqlite"), self._opened))
+
+    def change_environment(self, case: Case) -> None:
+        """Make the changes of the recorded call; its setup ran without them."""
+        for name, value in case.get("env", {}).items():
+            self._monkeypatch.setenv(name, value.replace("<ETCD_ENDPOINTS>", _ENDPOINT))
+        for name in case.get("unset", []):
+            self._monkeypatch.delenv(name, raising=False)
 
     def _opened(self, config: Any) -> Client:
         endpoint = config.setting("etcdEndpoints")
@@ -109,6 +113,7 @@ def _run(case: Case, folder: Path) -> Ran:
                 if "argv" in step:
                     done = surroundings.call(step["argv"], step.get("stdin", ""))
                     assert done.exit == 0 or step.get("may_fail"), f"setup {step['argv']}: {done}"
+            surroundings.change_environment(case)
             return surroundings.call(case["argv"], case.get("stdin", ""))
         finally:
             surroundings.store.really_close()
@@ -155,7 +160,16 @@ def _templates_have_no_guard(_case: Case, recorded: Ran, _run: Run) -> Ran:
     return Ran(0, "1", "") if "ApplyInjectionDetection" in recorded.stderr else recorded
 
 
+def _wrong_network_is_cited(case: Case, recorded: Ran, _run: Run) -> Ran:
+    """calicoctl cites the source's networks for a wrong one of the destination, percale the wrong one."""
+    named = re.search(r"destination: \{nets: \['([^']+)'\]\}", "".join(case.get("files", {}).values()))
+    if "Destination.Nets = " not in recorded.stderr or named is None:
+        return recorded
+    return recorded._replace(stderr=re.sub(r"(?<=Destination\.Nets = )'\[.*?\]'", f"'{named[1]}'", recorded.stderr))
+
+
 _DIFFERENCES = (
+    _wrong_network_is_cited,
     _mismatch_warns,
     _nothing_configured_is_embedded,
     _json_patch_is_one,

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from percale.errors import Problem
+
 __all__ = [
     "GLOBAL_FLAGS",
     "HELP",
@@ -25,10 +27,15 @@ __all__ = [
 
 
 class CommandFailed(Exception):
-    """The command cannot be done; the text is printed as it is, to standard error unless ``on_stdout``."""
+    """The command cannot be done; the text is printed as it is, to standard error unless ``on_stdout``.
 
-    def __init__(self, text: str, *, on_stdout: bool = False, status: int = 1) -> None:
-        self.text, self.on_stdout, self.status = text, on_stdout, status
+    What is wrong in which line of which file, or with which resource, are ``problems``, printed before it.
+    """
+
+    def __init__(
+        self, text: str, *, on_stdout: bool = False, status: int = 1, problems: Iterable[Problem] = ()
+    ) -> None:
+        self.text, self.on_stdout, self.status, self.problems = text, on_stdout, status, tuple(problems)
         super().__init__(text)
 
 

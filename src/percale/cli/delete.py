@@ -54,6 +54,8 @@ def _targets(arguments: Arguments) -> list[Target] | None:
 
 
 def _deleted(client: Client, target: Target, *, skip_absent: bool) -> Outcome:
+    if not target.name:
+        return Outcome(target, NotFound(target.info.kind, "", target.namespace))
     version = target.document.resource.metadata.resource_version if target.document else ""
     try:
         client.delete(target.info.kind, target.name, target.namespace, resource_version=version)

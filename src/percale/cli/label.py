@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from percale.cli.command import Arguments, Call, Command, CommandFailed, Flag
 from percale.cli.config import CONFIG
+from percale.cli.outcomes import problems_of
+from percale.cli.readonly import check_writable
 from percale.cli.session import Session
 from percale.cli.targets import NAMESPACE, Target, kind_of_word
 from percale.errors import Conflict, NotFound, PercaleError
@@ -44,12 +46,15 @@ def run(call: Call) -> int:
                 raise CommandFailed(f"failed to get {subject}, error {error.calico_text}") from error
             labels, done = _changed(resource, assignment, subject, call.arguments)
             try:
+                check_writable("replace", target)
                 session.client.update(resource.with_metadata(labels=labels))
             except PercaleError as error:
                 if isinstance(error, Conflict) and attempt < _ATTEMPTS - 1:
                     continue
-                # calicoctl hides the reason; it comes before calicoctl's line.
-                raise CommandFailed(f"{error}\nfailed to update {subject}, label not changed") from error
+                # calicoctl hides the reason.
+                raise CommandFailed(
+                    f"failed to update {subject}, label not changed", problems=problems_of(error, target)
+                ) from error
             print(done)
             break
     return 0

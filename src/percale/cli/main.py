@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None, *, program: str = "") -> int:
         sys.stdout.flush()
         return status
     except CommandFailed as failure:
+        for problem in failure.problems:
+            print(problem, file=sys.stderr)
         if failure.on_stdout:
             print(failure.text)
         else:

@@ -11,7 +11,16 @@ from typing import NamedTuple
 from percale.cli.targets import Target, shared_kind
 from percale.errors import AlreadyExists, Conflict, NotFound, PercaleError, Problem, ValidationError
 
-__all__ = ["Outcome", "Report", "deletion_report", "print_problems", "print_report", "replacement_report", "report"]
+__all__ = [
+    "Outcome",
+    "Report",
+    "deletion_report",
+    "print_problems",
+    "print_report",
+    "problems_of",
+    "replacement_report",
+    "report",
+]
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,13 @@ class Outcome:
         """What was wrong with the document or in its way, each problem with its file and line."""
         if self.error is None or self.target.document is None:
             return ()
-        problems = self.error.problems if isinstance(self.error, ValidationError) else (_obstacle(self.error),)
-        return tuple(sorted(map(self.target.placed, problems), key=lambda problem: problem.line))
+        return problems_of(self.error, self.target)
+
+
+def problems_of(error: PercaleError, target: Target) -> tuple[Problem, ...]:
+    """Return what an error says of a target, with its file and lines, or with its name."""
+    problems = error.problems if isinstance(error, ValidationError) else (_obstacle(error),)
+    return tuple(sorted(map(target.placed, problems), key=lambda problem: problem.line))
 
 
 class Report(NamedTuple):

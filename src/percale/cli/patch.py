@@ -8,11 +8,11 @@ from typing import Any
 
 from percale.cli.command import Call, Command, CommandFailed, Flag
 from percale.cli.config import CONFIG
-from percale.cli.outcomes import print_problems
+from percale.cli.outcomes import problems_of
 from percale.cli.readonly import check_writable
 from percale.cli.session import Session
 from percale.cli.targets import NAMESPACE, Target, kind_of_word
-from percale.errors import PercaleError, ValidationError
+from percale.errors import PercaleError
 from percale.resources import Resource
 
 __all__ = ["COMMAND", "run"]
@@ -52,9 +52,8 @@ def run(call: Call) -> int:
             check_writable("replace", target)
             session.client.update(patched)
         except PercaleError as error:
-            if isinstance(error, ValidationError):
-                print_problems(problem.at(subject=f"{info.kind} {name}") for problem in error.problems)
-            raise CommandFailed(f"hit error: updating existing resource: {error.calico_text}") from error
+            text = f"hit error: updating existing resource: {error.calico_text}"
+            raise CommandFailed(text, problems=problems_of(error, target)) from error
     print(f"Successfully patched 1 '{info.kind}' resource")
     return 0
 
@@ -83,12 +82,16 @@ def _patched(stored: Resource, text: str, kind: str) -> Any:
 
 def _decoded(document: Any) -> Resource:
     """The patched document, read as strictly as one that somebody wrote."""
+    from dataclasses import replace
+
     import msgspec
 
     from percale.resources.documents import DocumentError, read_documents
 
     try:
-        (read,) = read_documents(msgspec.json.encode(document), file="patch")
+        (read,) = read_documents(msgspec.json.encode(document))
     except DocumentError as error:
-        raise CommandFailed(f"hit error: creating resource from patched data: {error.calico_text}") from error
+        text = f"hit error: creating resource from patched data: {error.calico_text}"
+        problems = (replace(problem, file="", line=0) for problem in error.problems)
+        raise CommandFailed(text, problems=problems) from error
     return read.resource

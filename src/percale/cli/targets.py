@@ -79,8 +79,11 @@ class Target:
         return resource if resource.namespace == self.namespace else resource.with_metadata(namespace=self.namespace)
 
     def placed(self, problem: Problem) -> Problem:
-        """Return a problem of the resource with its file and line."""
-        return self.document.placed(problem) if self.document else problem
+        """Return a problem of the resource with its file and line, or only with the name of the resource."""
+        if self.document:
+            return self.document.placed(problem)
+        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return problem.at(subject=f"{self.info.kind} {name}")
 
     def _check_global(self, wanted: str, everywhere: bool) -> None:
         kind = self.info.kind
@@ -120,8 +123,8 @@ def named_targets(words: Sequence[str]) -> list[Target]:
 def read_targets(arguments: Arguments) -> list[Target]:
     """Return the resources of the files that the arguments name, in order.
 
-    Everything is read before anything is returned, and all problems of all files come at once. Raises CommandFailed
-    for a file that cannot be read, DocumentError, or NothingGiven.
+    Everything is read before anything is returned. Raises CommandFailed for a file that cannot be read and with all
+    problems of all files, NothingGiven where there is no document.
     """
     path = arguments.text("filename")
     if not path:
@@ -134,7 +137,9 @@ def read_targets(arguments: Arguments) -> list[Target]:
         except DocumentError as error:
             problems += error.problems
     if problems:
-        raise DocumentError(problems)
+        # All of them in our words, then calicoctl's for the first one.
+        refusal = DocumentError(problems)
+        raise CommandFailed(f"failed to execute command: {refusal.calico_text}", problems=problems)
     if not documents:
         what = "directory" if os.path.isdir(path) else "file"
         raise NothingGiven(f"no resources specified in {what} {path}")

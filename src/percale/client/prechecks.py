@@ -8,6 +8,7 @@ pass is data: ``CREATE``, ``UPDATE`` and ``DELETE``; ``DEPENDS`` names the kinds
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from percale.client.view import View
@@ -32,8 +33,8 @@ class TierInUse(NotSupported):
 
     @property
     def calico_text(self) -> str:
-        """Calico's text, which names neither."""
-        return "operation delete is not supported on platform: Cannot delete a non-empty tier"
+        """Calico's text, which does not name the policy."""
+        return f"operation delete is not supported on {self.name}: Cannot delete a non-empty tier"
 
 
 def _tier_exists(policy: Resource, _old: Resource | None, view: View) -> None:
@@ -65,8 +66,7 @@ def _pool_fits(pool: Resource, _old: Resource | None, view: View) -> None:
     text = pool.spec.cidr
     network = parse_network(text)
     if network is None or network != network.masked:
-        why = "is required" if not text else "is not a CIDR with a prefix length and without host bits"
-        raise ValidationError([_problem("spec.cidr", "IPPool.Spec.CIDR", text, f"{text!r} {why}" if text else why)])
+        raise ValidationError([_not_masked(text, network)])
     others = [other for other in view.all("IPPool") if other.name != pool.name]
     problems = [
         _problem("spec.cidr", "IPPool.Spec.CIDR", text, f"{text} overlaps {other.spec.cidr} of IPPool {other.name!r}")
@@ -84,14 +84,30 @@ def _pool_stays(pool: Resource, old: Resource | None, _view: View) -> None:
     network = parse_network(now.cidr)
     problems = []
     if network != parse_network(before.cidr):
-        problems.append(_problem("spec.cidr", "IPPool.Spec.CIDR", now.cidr, "cannot be changed"))
+        problems.append(_fixed("spec.cidr", "CIDR", now.cidr, before.cidr))
     if _block_size(now.block_size, network) != _block_size(before.block_size, parse_network(before.cidr)):
-        problems.append(_problem("spec.blockSize", "IPPool.Spec.BlockSize", now.block_size, "cannot be changed"))
+        problems.append(_fixed("spec.blockSize", "BlockSize", now.block_size, before.block_size))
     if "LoadBalancer" in before.allowed_uses and "LoadBalancer" not in now.allowed_uses:
         uses = list(now.allowed_uses)
         problems.append(_problem("spec.allowedUses", "IPPool.Spec.AllowedUses", uses, "cannot leave LoadBalancer"))
     if problems:
         raise ValidationError(problems)
+
+
+def _not_masked(text: str, network: Network | None) -> Problem:
+    name = "IPPool.Spec.CIDR"
+    if network is None:
+        message = f"{text!r} is not a CIDR with a prefix length" if text else "is required"
+        return _problem("spec.cidr", name, text, message)
+    masked = network.masked
+    problem = _problem("spec.cidr", name, str(masked), f"{text} has bits beyond its prefix length", f"write {masked}")
+    return replace(problem, calico_reason="IPPool CIDR is not strictly masked")
+
+
+def _fixed(path: str, field: str, value: Any, before: Any) -> Problem:
+    hint = "make a new pool, and disable this one"
+    problem = _problem(path, f"IPPool.Spec.{field}", value, f"cannot be changed, it is {before}", hint)
+    return replace(problem, calico_reason=f"IPPool {field} cannot be modified")
 
 
 def _block_size(size: int, network: Network | None) -> int:
@@ -173,5 +189,5 @@ def _missing(path: str, message: str, reason: str, value: Any = None) -> Problem
     )
 
 
-def _problem(path: str, calico_name: str, value: Any, message: str) -> Problem:
-    return Problem(path=path, message=message, value=value, rule="surroundings", calico_name=calico_name)
+def _problem(path: str, calico_name: str, value: Any, message: str, hint: str = "") -> Problem:
+    return Problem(path=path, message=message, hint=hint, value=value, rule="surroundings", calico_name=calico_name)

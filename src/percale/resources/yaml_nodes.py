@@ -181,7 +181,7 @@ class NodeParser:
             f"{name!r} stands twice; it was already set in line {first}",
             "keep one of the two lines",
             "error converting YAML to JSON: yaml: unmarshal errors:\n"
-            f'  line {key.line}: key "{name}" already set in map',
+            f'  line {key.line - self._offset + 1}: key "{name}" already set in map',
             path="".join([*self._path, f".{name}"]),
         )
 
@@ -197,7 +197,7 @@ class NodeParser:
             column,
             f"not readable as YAML: {what}{context}",
             hint,
-            f"error converting YAML to JSON: yaml: line {line}: {what}",
+            f"error converting YAML to JSON: yaml: {_go_place(error)}{what}",
         )
 
     def _place(self, event: Any) -> tuple[int, int]:
@@ -256,6 +256,13 @@ def _is_merge(event: Any) -> bool:
         and event.value == "<<"
         and (event.implicit[0] or event.tag == _CORE + "merge")
     )
+
+
+def _go_place(error: yaml.MarkedYAMLError) -> str:
+    """Where Go's parser sees the fault: in the document, by its context if that has begun, and not always right."""
+    marks = [mark for mark in (error.context_mark, error.problem_mark) if mark is not None and mark.line]
+    line = marks[0].line + isinstance(error, yaml.scanner.ScannerError) if marks else 0
+    return f"line {line}: " if line else ""
 
 
 def _go_infinity(value: Any) -> str:
