@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
 
 from percale.datastore.calico import CalicoDatastore
+from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
+from percale.datastore.keyvalue import EVERYTHING
 from percale.datastore.sqlite import SQLiteKeyValue
 
 
@@ -24,12 +27,44 @@ def clock():
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def etcd_server(tmp_path_factory):
+    """One real etcd for all tests; skips them where it is not installed."""
+    if EXECUTABLE is None:
+        pytest.skip("etcd is not installed")
+    server = EtcdServer(tmp_path_factory.mktemp("etcd"))
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def etcd(etcd_server):
+    """The server, emptied."""
+    with EtcdKeyValue(EtcdSettings((etcd_server.endpoint,))) as opened:
+        opened.delete("\0", EVERYTHING)
+        yield opened
+
+
 @pytest.fixture(params=["file", "memory"])
+def embedded(request, tmp_path, clock):
+    """The embedded store of each kind, with a clock that tests move."""
+    path = tmp_path / "store" if request.param == "file" else None
+    with SQLiteKeyValue(path, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["file", "memory", "etcd"])
 def kv(request, tmp_path, clock):
     """An empty store of each kind."""
+    if request.param == "etcd":
+        yield request.getfixturevalue("etcd")
+        return
     path = tmp_path / "store" if request.param == "file" else None
-    with SQLiteKeyValue(path, clock=clock) as store:
-        yield store
+    with SQLiteKeyValue(path, clock=clock) as opened:
+        yield opened
 
 
 @pytest.fixture

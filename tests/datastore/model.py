@@ -66,9 +66,9 @@ class Model:
                 case Txn():
                     succeeded = all(map(holds, operation.compares))
                     responses = tuple(map(perform, operation.then if succeeded else operation.orelse))
-                    return TxnResult(succeeded, revision if changes else revision - 1, responses)
+                    return TxnResult(succeeded, 0, responses)
 
-        result = perform(txn)
+        result = _stamped(perform(txn), revision if changes else revision - 1)
         if changes:
             self.states[revision] = state
             self.events += [(revision, event) for event in changes]
@@ -88,3 +88,8 @@ def _select(state: dict[str, Item], start: str, end: str, limit: int) -> tuple[t
     else:
         chosen = [state[key] for key in sorted(state) if start <= key and (end == "\0" or key < end)]
     return tuple(chosen[:limit] if limit else chosen), bool(limit) and len(chosen) > limit
+
+
+def _stamped(result: TxnResult, revision: int) -> TxnResult:
+    parts = (_stamped(part, revision) if isinstance(part, TxnResult) else part for part in result.responses)
+    return TxnResult(result.succeeded, revision, tuple(parts))

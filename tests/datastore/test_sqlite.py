@@ -40,6 +40,10 @@ def write_pairs(path, started):
 
 
 class TestFile:
+    def test_empty_store_is_at_revision_one(self, embedded):
+        """A store that was never written stands at revision 1, as etcd's does."""
+        assert embedded.revision == 1
+
     def test_everything_is_private(self, tmp_path):
         """Only its owner may read the store and the files beside it."""
         old = os.umask(0)
@@ -192,83 +196,83 @@ class TestProcesses:
 
 
 class TestLeaseExpiry:
-    def test_key_goes_with_its_lease(self, kv, clock):
+    def test_key_goes_with_its_lease(self, embedded, clock):
         """At the end of its time a lease takes its keys along, in one revision; one moment before it does not."""
-        lease = kv.lease_grant(10)
-        kv.put("/a", b"", lease=lease)
-        revision = kv.put("/b", b"", lease=lease)
+        lease = embedded.lease_grant(10)
+        embedded.put("/a", b"", lease=lease)
+        revision = embedded.put("/b", b"", lease=lease)
         clock.now += 9.999
-        assert kv.get("/a") is not None
+        assert embedded.get("/a") is not None
         clock.now += 0.001
-        assert kv.get("/a") is None
-        assert kv.revision == revision + 1
+        assert embedded.get("/a") is None
+        assert embedded.revision == revision + 1
 
-    def test_renewed_lease_lasts(self, kv, clock):
+    def test_renewed_lease_lasts(self, embedded, clock):
         """Renewing starts the time again."""
-        lease = kv.lease_grant(10)
-        kv.put("/a", b"", lease=lease)
+        lease = embedded.lease_grant(10)
+        embedded.put("/a", b"", lease=lease)
         clock.now += 9
-        kv.lease_keepalive(lease)
+        embedded.lease_keepalive(lease)
         clock.now += 9
-        assert kv.get("/a") is not None
+        assert embedded.get("/a") is not None
 
-    def test_watch_reports_expiry(self, kv, clock):
+    def test_watch_reports_expiry(self, embedded, clock):
         """The watcher is told of the delete, without anybody else using the store."""
-        kv.put("/a", b"", lease=kv.lease_grant(1))
-        with kv.watch("/a") as watch:
+        embedded.put("/a", b"", lease=embedded.lease_grant(1))
+        with embedded.watch("/a") as watch:
             clock.now += 1
             assert watch.poll(0).events[0].deleted
 
-    def test_expiry_comes_before_the_write_that_notices_it(self, kv, clock):
+    def test_expiry_comes_before_the_write_that_notices_it(self, embedded, clock):
         """A create of a key whose lease is over succeeds."""
-        kv.put("/a", b"old", lease=kv.lease_grant(1))
+        embedded.put("/a", b"old", lease=embedded.lease_grant(1))
         clock.now += 1
-        assert kv.txn([Compare("/a", "version", "=", 0)], [Put("/a", b"new")]).succeeded
+        assert embedded.txn([Compare("/a", "version", "=", 0)], [Put("/a", b"new")]).succeeded
 
-    def test_no_lease_for_nothing(self, kv):
+    def test_no_lease_for_nothing(self, embedded):
         """A lease lasts a second or longer."""
-        kv.lease_grant(1)
+        embedded.lease_grant(1)
         with pytest.raises(ValueError):
-            kv.lease_grant(0)
+            embedded.lease_grant(0)
 
 
 class TestTimes:
-    def test_time_of_a_revision_and_back(self, kv, clock):
+    def test_time_of_a_revision_and_back(self, embedded, clock):
         """A revision has a time, and a time the newest revision not after it."""
         start = clock.now
         revisions = []
         for _ in range(5):
             clock.now += 10
-            revisions.append(kv.put("/a", b""))
-        assert [kv.revision_time(revision) - start for revision in revisions] == [10, 20, 30, 40, 50]
-        assert kv.revision_at(start + 30) == revisions[2]
-        assert kv.revision_at(start + 29.9) == revisions[1]
-        assert kv.revision_at(start + 1000) == revisions[-1]
-        assert kv.revision_at(start) == 1
+            revisions.append(embedded.put("/a", b""))
+        assert [embedded.revision_time(revision) - start for revision in revisions] == [10, 20, 30, 40, 50]
+        assert embedded.revision_at(start + 30) == revisions[2]
+        assert embedded.revision_at(start + 29.9) == revisions[1]
+        assert embedded.revision_at(start + 1000) == revisions[-1]
+        assert embedded.revision_at(start) == 1
         with pytest.raises(FutureRevision):
-            kv.revision_time(revisions[-1] + 1)
+            embedded.revision_time(revisions[-1] + 1)
 
-    def test_times_never_go_back(self, kv, clock):
+    def test_times_never_go_back(self, embedded, clock):
         """A clock set back does not disorder history."""
-        first = kv.put("/a", b"")
+        first = embedded.put("/a", b"")
         clock.now -= 1000
-        second = kv.put("/a", b"")
-        assert kv.revision_time(first) == kv.revision_time(second)
+        second = embedded.put("/a", b"")
+        assert embedded.revision_time(first) == embedded.revision_time(second)
 
-    def test_time_before_the_border_of_history(self, kv, clock):
+    def test_time_before_the_border_of_history(self, embedded, clock):
         """A time from which nothing is left is told as compacted; the border itself can still be found."""
         start = clock.now
         for _ in range(4):
             clock.now += 10
-            kv.put("/a", b"")
-        kv.compact(kv.revision - 1)
-        assert kv.revision_at(start + 30) == kv.revision - 1
+            embedded.put("/a", b"")
+        embedded.compact(embedded.revision - 1)
+        assert embedded.revision_at(start + 30) == embedded.revision - 1
         with pytest.raises(Compacted):
-            kv.revision_at(start + 29)
+            embedded.revision_at(start + 29)
 
-    def test_delete_has_a_time_too(self, kv, clock):
+    def test_delete_has_a_time_too(self, embedded, clock):
         """A revision that only deletes is dated."""
-        kv.put("/a", b"")
+        embedded.put("/a", b"")
         clock.now += 5
-        revision = kv.txn((), [Delete("/a")]).revision
-        assert kv.revision_time(revision) == clock.now
+        revision = embedded.txn((), [Delete("/a")]).revision
+        assert embedded.revision_time(revision) == clock.now

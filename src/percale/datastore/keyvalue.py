@@ -141,7 +141,10 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class TxnResult:
-    """The answer to a transaction: one response per operation of the branch taken (None for a Put), in order."""
+    """The answer to a transaction: one response per operation of the branch taken (None for a Put), in order.
+
+    ``revision`` is the store's after the whole transaction, in nested answers too.
+    """
 
     succeeded: bool
     revision: int

@@ -49,7 +49,7 @@ class Writer:
 
     def run(self, txn: Txn) -> TxnResult:
         """Do one branch of the transaction."""
-        return self._perform(txn, dict(self._verdicts(txn)))
+        return _stamped(self._perform(txn, dict(self._verdicts(txn))), self.revision)
 
     def put(self, operation: Put) -> None:
         """Write a new version of a key."""
@@ -120,6 +120,17 @@ class Writer:
                 return read_range(self._connection, key, end, limit=limit, keys_only=keys_only)
             case Txn():
                 return self._perform(operation, verdicts)
+
+
+def _stamped(result: TxnResult, revision: int) -> TxnResult:
+    """Give nested results the revision of the whole transaction."""
+    if not any(isinstance(response, TxnResult) for response in result.responses) and result.revision == revision:
+        return result
+    return TxnResult(
+        result.succeeded,
+        revision,
+        tuple(_stamped(part, revision) if isinstance(part, TxnResult) else part for part in result.responses),
+    )
 
 
 def _compare(actual: int | bytes, operator: str, operand: int | bytes) -> bool:
