@@ -60,7 +60,7 @@ _EXPORTS = {
     "cluster_information": "ClusterInformation ClusterInformationSpec",
     "conditions": "Condition Conditions",
     "defaults": "NAMESPACE_LABEL ORCHESTRATOR_LABEL TIER_LABEL defaulted pool_defaulted tier_defaulted",
-    "documents": "MAX_DOCUMENTS MAX_DOCUMENT_BYTES Document DocumentError read_documents",
+    "documents": "MAX_DOCUMENTS MAX_DOCUMENT_BYTES Document DocumentError read_documents read_one",
     "felix_configuration": (
         "BPFConntrackTimeouts FelixConfiguration FelixConfigurationSpec HealthTimeoutOverride ProtoPort "
         "RouteTableIDRange RouteTableRange"

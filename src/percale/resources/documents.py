@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from percale.errors import Problem, ValidationError
 from percale.resources.kinds import KINDS, KindInfo
@@ -13,12 +13,14 @@ from percale.resources.nodes import Member, Node, located, node_of
 from percale.resources.reader import Reader
 from percale.resources.resource import API_VERSION, Resource
 
-__all__ = ["MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Document", "DocumentError", "read_documents"]
+__all__ = ["MAX_DOCUMENTS", "MAX_DOCUMENT_BYTES", "Document", "DocumentError", "read_documents", "read_one"]
 
 MAX_DOCUMENT_BYTES = 10 * 1024 * 1024
 """How long one document may be."""
 MAX_DOCUMENTS = 100_000
 """How many documents one stream may have."""
+
+R = TypeVar("R", bound=Resource)
 
 _SEPARATOR = "\n---"
 _LIST_MEMBERS = {"kind", "apiVersion", "metadata", "items"}
@@ -77,6 +79,18 @@ def read_documents(text: str | bytes, *, file: str = "") -> list[Document]:
     if any(not problem.warning for problem in stream.problems):
         raise DocumentError(stream.problems)
     return stream.documents
+
+
+def read_one(text: str | bytes, kind: type[R], *, file: str = "") -> R:
+    """Return the only resource of a text, which must be of this kind. Raises DocumentError."""
+    documents = read_documents(text, file=file)
+    resource = documents[0].resource if len(documents) == 1 else None
+    if isinstance(resource, kind):
+        return resource
+    wanted = "resource" if kind is Resource else kind.kind
+    found = ", ".join(document.resource.kind for document in documents) or "nothing"
+    message = f"expected one {wanted}, found {found}"
+    raise DocumentError([Problem(path="", message=message, rule="document", file=file, line=1, calico_reason=message)])
 
 
 def _split(content: str) -> Iterator[tuple[int, str]]:
@@ -158,7 +172,7 @@ class _Stream:
     def _resource(self, node: Node, problems: list[Problem], listed: KindInfo | None) -> None:
         info = self._info(node, listed)
         if info is None:
-            self._keep(problems)
+            self.problems[-1:-1] = [problem.at(file=self._file) for problem in problems]
             return
         reader = Reader("people")
         resource = reader.resource(node, info.type)
@@ -213,7 +227,7 @@ def _parsed(text: str, first_line: int) -> tuple[Node | None, list[Problem]]:
 
         try:
             return node_of(msgspec.json.decode(text)), []
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass  # the YAML parser's problem says where
     return root, parser.problems
 

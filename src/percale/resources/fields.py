@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from msgspec import Meta
@@ -168,10 +169,8 @@ def each(form: Callable[[T], T]) -> Callable[[Sequence[T]], tuple[T, ...]]:
 
     def items(values: Sequence[Any]) -> tuple[Any, ...]:
         changed = tuple(map(form, values))
-        return values if isinstance(values, tuple) and changed == values and _same_types(changed, values) else changed
+        if isinstance(values, tuple) and all(map(is_, changed, values)):
+            return values
+        return changed
 
     return items
-
-
-def _same_types(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
-    return all(type(a) is type(b) for a, b in zip(left, right, strict=True))

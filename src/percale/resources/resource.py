@@ -68,6 +68,37 @@ class Resource(Value, frozen=True, kw_only=True):
         metadata = self.metadata
         return Key(self.kind, metadata.namespace if self.namespaced else "", metadata.name)
 
+    @classmethod
+    def from_yaml(cls, text: str | bytes, *, file: str = "") -> Self:
+        """Return the one resource of this kind that a YAML or JSON document holds.
+
+        Raises DocumentError with every fault of the document, and when it holds another number or kind of resources.
+        """
+        from percale.resources.documents import read_one
+
+        return read_one(text, cls, file=file)
+
+    def to_yaml(self) -> str:
+        """Return the resource as calicoctl prints it."""
+        from percale.resources.yaml_text import encode_yaml
+
+        return encode_yaml(self)
+
+    def to_json(self, *, indent: int = 0) -> str:
+        """Return the resource as JSON in Calico's order; ``indent`` 0 is the compact form."""
+        from percale.resources.json_text import encode_json
+
+        return encode_json(self, indent=indent).decode()
+
+    def validated(self) -> Self:
+        """Return the resource with its defaults. Raises ValidationError with every rule that it breaks."""
+        from percale.resources.checks import ensure
+        from percale.resources.defaults import defaulted
+
+        resource = defaulted(self)
+        ensure(resource)
+        return resource
+
     def with_metadata(self, **changes: Any) -> Self:
         """Return the same resource with some fields of its metadata changed."""
         return self.replace(metadata=self.metadata.replace(**changes))

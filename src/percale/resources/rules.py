@@ -82,7 +82,7 @@ ANY_ENTITY = EntityRule()
 
 def _entity(value: EntityRule) -> EntityRule:
     # Empty sides are left out of the JSON text; msgspec knows them by identity.
-    return ANY_ENTITY if value == ANY_ENTITY else value
+    return ANY_ENTITY if value is ANY_ENTITY or value == ANY_ENTITY else value
 
 
 class Rule(Canonical, frozen=True, kw_only=True):

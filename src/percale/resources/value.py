@@ -13,6 +13,8 @@ from percale.resources.wire import wire_name
 
 __all__ = ["Canonical", "Value", "written"]
 
+_set = msgspec.structs.force_setattr
+
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=wire_name, gc=False):
     """A frozen part of a resource: equal by content, written in declaration order, empty members left out."""
@@ -54,11 +56,11 @@ class Canonical(Value, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name, form in self.canonical.items():
             given = getattr(self, name)
-            if given is None:
+            if given is None or given == ():
                 continue
             value = form(given)
             if value is not given:
-                msgspec.structs.force_setattr(self, name, value)
+                _set(self, name, value)
 
 
 def written(empty: Callable[[], Any]) -> Any:

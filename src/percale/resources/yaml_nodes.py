@@ -44,16 +44,22 @@ class NodeParser:
         try:
             self._events = CParser(self._text)
             return self._document()
-        except yaml.MarkedYAMLError as error:
-            self._syntax_error(error)
-        except yaml.reader.ReaderError as error:
-            self._problem(1, 1, f"character #x{error.character:04x} is not allowed in YAML", "remove it")
-        except _TooDeepError as error:
-            self._problem(error.line, error.column, f"nested deeper than {MAX_DEPTH} levels", "write it flatter")
-        except _TooManyError as error:
-            what = f"more than {MAX_NODES} values after aliases are followed"
-            self._problem(error.line, error.column, what, "use fewer aliases")
+        except (yaml.YAMLError, _LimitError) as error:
+            self._path.clear()  # the end of all reading belongs to a line, not to a field
+            self._give_up(error)
         return None
+
+    def _give_up(self, error: yaml.YAMLError | _LimitError) -> None:
+        match error:
+            case _LimitError():
+                self._problem(error.line, error.column, error.what, error.remedy)
+            case yaml.MarkedYAMLError():
+                self._syntax_error(error)
+            case yaml.reader.ReaderError():
+                line = self._offset + self._text.count("\n", 0, max(self._text.find(chr(error.character)), 0))
+                self._problem(line, 1, f"character #x{error.character:04x} is not allowed in YAML", "remove it")
+            case _:
+                self._problem(self._offset, 1, f"not readable as YAML: {error}", "")
 
     def _document(self) -> Node | None:
         self._next()
@@ -70,13 +76,14 @@ class NodeParser:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, line, column)
         if depth > MAX_DEPTH:
-            raise _TooDeepError(line, column)
+            raise _LimitError(line, column, f"nested deeper than {MAX_DEPTH} levels", "write it flatter")
         if event.anchor:
             self._anchors[event.anchor] = None
         build: Callable[[Any, int], Node] = _BUILDERS[type(event)].__get__(self)
         node = build(event, depth)
         if node.weight > MAX_NODES:
-            raise _TooManyError(line, column)
+            what = f"more than {MAX_NODES} values after aliases are followed"
+            raise _LimitError(line, column, what, "use fewer aliases")
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -182,7 +189,7 @@ class NodeParser:
             "keep one of the two lines",
             "error converting YAML to JSON: yaml: unmarshal errors:\n"
             f'  line {key.line - self._offset + 1}: key "{name}" already set in map',
-            path="".join([*self._path, f".{name}"]),
+            path=f".{name}",
         )
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> None:
@@ -217,7 +224,7 @@ class NodeParser:
     ) -> None:
         self.problems.append(
             Problem(
-                path=path.removeprefix("."),
+                path="".join([*self._path, path]).removeprefix("."),
                 message=message,
                 hint=hint,
                 rule="yaml",
@@ -230,17 +237,11 @@ class NodeParser:
 
 
 class _LimitError(Exception):
-    def __init__(self, line: int, column: int) -> None:
-        self.line, self.column = line, column
-        super().__init__()
+    """The text asks for more than we are ready to read."""
 
-
-class _TooDeepError(_LimitError):
-    pass
-
-
-class _TooManyError(_LimitError):
-    pass
+    def __init__(self, line: int, column: int, what: str, remedy: str) -> None:
+        self.line, self.column, self.what, self.remedy = line, column, what, remedy
+        super().__init__(what)
 
 
 _BUILDERS: dict[type, Any] = {

@@ -79,7 +79,7 @@ def _content(resource: Resource, *, people: bool, schema: bool) -> list[Problem]
     found: list[Problem] = []
     root = Site("", "", _as_written(resource), found, people)
     _walk(root, book.members, book.structures)
-    if schema and resource.kind in _BOOKS:
+    if schema and book.schema:
         _walk(root, book.schema, {})
         _walk(root, {}, book.schema_rules)
     return found
@@ -102,6 +102,8 @@ def _walk(site: Site, members: Any, structures: Any) -> None:
         member = getattr(value, name)
         if (one := checks.get(name)) is not None:
             one(site.at(name))
+        if member is None or isinstance(member, str):
+            continue
         if isinstance(member, Value):
             _walk(site.at(name), members, structures)
         elif isinstance(member, tuple) and member and isinstance(member[0], Value):
