@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.dataplane.language import allow, endpoint, ip_set, policy, ports, profile, snapshot, tier, updates
 
 from percale.calc.host_state import (
     EndpointID,
@@ -27,7 +28,6 @@ from percale.errors import Refused
 from percale.netlink.nftables.expressions import DROP, jump
 from percale.netlink.nftables.objects import Chain, Rule, Table
 from percale.netlink.nftables.operations import Add, Batch, Delete, Flush
-from tests.dataplane.language import allow, endpoint, ip_set, policy, ports, profile, snapshot, tier, updates
 
 WEB = policy("web", ingress=[allow({"ip_sets": ("s:clients",)}, {"ports": ports(80, 443)}, protocol="tcp")])
 CLIENTS = ip_set("s:clients", "10.65.0.1/32", "fd65::1/128")
@@ -264,7 +264,7 @@ def test_a_set_that_gets_a_prefix_becomes_an_interval_set_at_once(host):
     plain = [one.name for one in host.held().sets.values() if one.comment == "s:clients"]
     applied = host.dataplane.apply([IPSetDelta("s:clients", frozenset({"10.0.0.0/8"}), frozenset())])
     assert applied.ok
-    (batch,) = applied.plan.batches
+    assert len(applied.plan.batches) == 1
     assert host.held().rules == host.desired().rules
     wide = {one.name: one.interval for one in host.held().sets.values() if one.comment == "s:clients"}
     assert sorted(wide.values()) == [False, True]
