@@ -7,6 +7,7 @@ host answering ARP or neighbor discovery (spec/dataplane.md section 1.1).
 
 from __future__ import annotations
 
+import fcntl
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +21,14 @@ from percale.netlink.rtnetlink.routes import SCOPE_LINK, Route, add_route
 from percale.netlink.socket import NetlinkError
 from percale.plugins.cni.errors import CniError, Code
 
-__all__ = ["HOST_MAC", "Attachment", "is_own_namespace", "link_in", "remove_from", "remove_from_host"]
+__all__ = ["HOST_MAC", "Attachment", "is_namespace", "is_own_namespace", "link_in", "remove_from", "remove_from_host"]
 
 HOST_MAC = "ee:ee:ee:ee:ee:ee"
 IPV4_GATEWAY = "169.254.1.1"
 IPV6_GATEWAY = "fe80::ecee:eeff:feee:eeee"
 """The link-local address that the host's MAC gives."""
+
+_NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
 
 HOST_ROUTE_METRIC = 1024
 """The metric of the agents' own routes: what we add is at once what they want."""
@@ -207,6 +210,14 @@ def _remove(socket: RouteSocket, interface: str) -> None:
     except NetlinkError as error:
         if not error.is_not_found:
             raise
+
+
+def is_namespace(descriptor: int) -> bool:
+    """Report whether a file descriptor is that of a network namespace: a path can also lead to an ordinary file."""
+    try:
+        return fcntl.ioctl(descriptor, _NS_GET_NSTYPE) == namespace.CLONE_NEWNET
+    except OSError:
+        return False
 
 
 def is_own_namespace(descriptor: int) -> bool:

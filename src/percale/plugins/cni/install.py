@@ -13,44 +13,57 @@ import percale
 from percale.errors import Refused
 from percale.plugins.protocol import socket_path
 
-__all__ = ["NAMES", "executable", "install"]
+__all__ = ["NAMES", "NODE_VARIABLE", "executable", "install"]
 
 NAMES = ("percale", "percale-ipam")
 """The main plugin, and the part that only hands out addresses for other main plugins."""
 
+NODE_VARIABLE = "PERCALE_NODE"
+"""The variable by which the executable tells the node's name where it works without an agent."""
+
+_DATASTORE_VARIABLE = "PERCALE_DATASTORE"
 _SHEBANG_LIMIT = 255  # BINPRM_BUF_SIZE of the kernel, less the new line
 
 
-def executable(*, socket: Path | None = None, python: str = "") -> bytes:
+def executable(*, socket: Path | None = None, python: str = "", node: str = "", datastore: str = "") -> bytes:
     """Return the text of the executable: an absolute interpreter without ``site``, the agent's socket, this package.
 
-    Raises Refused if the interpreter's path is too long for the first line of a script.
+    ``node`` and ``datastore`` serve DEL while no agent runs; empty is what an agent takes by default. Raises Refused
+    if the interpreter's path is too long for the first line of a script.
     """
     interpreter = python or sys.executable
     first = f"#!{os.path.realpath(interpreter)} -IS"
     if len(first.encode()) > _SHEBANG_LIMIT or " " in os.path.realpath(interpreter):
         raise Refused(f"the kernel cannot start {interpreter}: its path is too long or has a blank in it")
+    settings = {NODE_VARIABLE: node, _DATASTORE_VARIABLE: datastore}
     constants = {
-        "SOCKET": repr(os.fsencode(socket or socket_path())),
-        "PYTHON": repr(interpreter),
-        "LIBRARY": repr(str(Path(percale.__file__).parent.parent)),
+        "SOCKET": os.fsencode(socket or socket_path()),
+        "PYTHON": interpreter,
+        "LIBRARY": str(Path(percale.__file__).parent.parent),
+        "SETTINGS": {os.fsencode(name): os.fsencode(value) for name, value in settings.items() if value},
     }
     text = Path(__file__).with_name("stub.py").read_text(encoding="utf-8")
     for name, value in constants.items():
-        line = re.search(rf"^{name} = .*$", text, flags=re.MULTILINE)
+        line = re.search(rf"^{name}(:.*)? = .*$", text, flags=re.MULTILINE)
         assert line is not None, name
-        text = text.replace(line[0], f"{name} = {value}", 1)
+        text = text.replace(line[0], f"{name} = {value!r}", 1)
     return f"{first}\n{text}".encode()
 
 
 def install(
-    directory: Path, names: Sequence[str] = NAMES, *, socket: Path | None = None, python: str = ""
+    directory: Path,
+    names: Sequence[str] = NAMES,
+    *,
+    socket: Path | None = None,
+    python: str = "",
+    node: str = "",
+    datastore: str = "",
 ) -> list[Path]:
     """Write the executables into a folder of plugins and return their paths; an older one is replaced in one step.
 
-    Raises Refused if the folder cannot be written.
+    The other arguments are those of `executable`. Raises Refused if the folder cannot be written.
     """
-    text = executable(socket=socket, python=python)
+    text = executable(socket=socket, python=python, node=node, datastore=datastore)
     written = []
     try:
         directory.mkdir(parents=True, exist_ok=True)

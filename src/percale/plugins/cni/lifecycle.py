@@ -194,7 +194,7 @@ def _require_supported(call: Call) -> None:
 def _require_namespace(call: Call) -> int:
     """Return the workload's namespace; raises CniError if it cannot be opened, or is our own."""
     container = call.invocation.namespace
-    if container is None:
+    if container is None or not attachment.is_namespace(container):
         raise CniError(Code.INVALID_NAMESPACE, f"no network namespace at {call.invocation.netns!r}")
     if attachment.is_own_namespace(container):
         raise CniError(Code.INVALID_NAMESPACE, "the container must not have the host's network namespace")
@@ -204,7 +204,7 @@ def _require_namespace(call: Call) -> int:
 def _remove_inside(call: Call) -> bool:
     """Remove the workload's interface if its namespace is still there; report whether it was."""
     container = call.invocation.namespace
-    if container is None or attachment.is_own_namespace(container):
+    if container is None or not attachment.is_namespace(container) or attachment.is_own_namespace(container):
         return False
     try:
         attachment.remove_from(container, call.invocation.interface)

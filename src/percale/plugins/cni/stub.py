@@ -13,6 +13,7 @@ from _socket import AF_UNIX, SCM_RIGHTS, SO_PEERCRED, SOCK_CLOEXEC, SOCK_STREAM,
 SOCKET = b"/run/percale/agent.sock"
 PYTHON = "/usr/bin/python3"
 LIBRARY = ""
+SETTINGS: "dict[bytes, bytes]" = {}
 
 TIMEOUT_S = 90
 SLACK_S = 2
@@ -113,7 +114,7 @@ def work_without_agent(configuration: bytes) -> None:
     write_all(descriptor, configuration)
     posix.lseek(descriptor, 0, 0)
     posix.dup2(descriptor, 0)
-    posix.execve(PYTHON, [PYTHON, "-I", "-c", FALL_BACK, LIBRARY], posix.environ)
+    posix.execve(PYTHON, [PYTHON, "-I", "-c", FALL_BACK, LIBRARY], {**SETTINGS, **posix.environ})
 
 
 def main() -> int:
