@@ -63,10 +63,10 @@ class Wire:
         with RouteSocket() as routes:
             return routes.links()
 
-    def arrivals(self, packets, expected, deadline_s=2.0):
+    def arrivals(self, packets, expected, deadline_s=2.0, quiet_s=0.05):
         """Send packets and return the place where each came out: an interface, ``""`` for the host, or None.
 
-        ``expected`` are the positions of packets that should arrive: they are waited for, the others for a moment.
+        ``expected`` are the positions of packets that should arrive: they are waited for, the others for ``quiet_s``.
         """
         frames = {}
         for position, packet in enumerate(packets):
@@ -83,7 +83,7 @@ class Wire:
         while waiting and time.monotonic() < deadline:
             self._read(frames, found)
             waiting -= found.keys()
-        quiet_until = time.monotonic() + 0.05
+        quiet_until = time.monotonic() + quiet_s
         while time.monotonic() < quiet_until:
             self._read(frames, found)
         return [found.get(position) for position in range(len(packets))]
