@@ -7,11 +7,11 @@ import threading
 from itertools import cycle, islice
 
 import pytest
+from tests.dataplane.language import allow, deny, endpoint, ip_set, policy, ports, profile, snapshot, tier, udp, updates
+from tests.dataplane.wire import Wire, far_mac
 
 from percale.calc.host_state import EndpointRemove, EndpointUpdate, IPSetDelta, PolicyUpdate
 from percale.dataplane.kernel import KernelDataplane
-from tests.dataplane.language import allow, deny, endpoint, ip_set, policy, ports, profile, snapshot, tier, udp, updates
-from tests.dataplane.wire import Wire, far_mac
 
 pytestmark = pytest.mark.kernel
 
