@@ -42,7 +42,8 @@ _VARIABLES = {
     "k8sCurrentContext": "K8S_CURRENT_CONTEXT",
     "calicoAPIGroup": "CALICO_API_GROUP",
 }
-_FILE_ONLY = {"etcdKey", "etcdCert", "etcdCACert", "kubeconfigInline"}
+_INLINE = {"etcdKey", "etcdCert", "etcdCACert"}
+_FILE_ONLY = {*_INLINE, "kubeconfigInline"}
 _MEMBERS = {"apiVersion", "kind", "metadata", "spec"}
 _PREFIX = "CALICO_"
 _ONLY_PREFIXED = {"k8sAPIToken"}
@@ -146,6 +147,9 @@ def _check_etcd(settings: Mapping[str, str]) -> None:
         )
     if not settings.get("etcdEndpoints") and not settings.get("etcdDiscoverySrv"):
         raise _refused("no etcd endpoints specified")
+    for inline in sorted(_INLINE & set(settings)):
+        if settings.get(f"{inline}File"):
+            raise _refused(f"{inline} and {inline}File cannot both be given")
     key, cert = settings.get("etcdKeyFile", ""), settings.get("etcdCertFile", "")
     if bool(key) != bool(cert):
         raise _refused(

@@ -30,6 +30,9 @@ COMMAND = Command(
     example="delete workloadendpoint node1-k8s-web--1-eth0 --namespace shop",
 )
 
+_GIVE_BACK = ("Node", "IPPool")
+"""The kinds whose deletion gives addresses back."""
+
 
 def run(call: Call) -> int:
     """Delete what was named, going on after failures; 1 if there were any."""
@@ -39,6 +42,10 @@ def run(call: Call) -> int:
         targets = _targets(arguments)
         if targets is None:
             return 0
+        if any(target.info.kind in _GIVE_BACK for target in targets):
+            from percale.ipam import Ipam
+
+            session.client.addresses = Ipam.of(session.client.datastore)
         skip = arguments.switch("skip-not-exists")
         outcomes = [
             outcome if outcome.error else _deleted(session.client, outcome.target, skip_absent=skip)

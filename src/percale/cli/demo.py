@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from percale.cli.command import HELP, Call, Command, CommandFailed, Flag
+from percale.cli.command import Call, Command, CommandFailed, Flag
 
 __all__ = ["COMMAND", "run"]
 
@@ -19,10 +19,9 @@ COMMAND = Command(
         Flag("policies", value="FILE", text="apply these policies instead of the demo's own"),
         Flag("print-policies", text="print the demo's own policies and stop"),
         Flag("keep", text="leave the host up until Ctrl-C and say how to look around"),
-        HELP,
     ),
     most=0,
-    example="percale demo --keep",
+    example="demo --keep",
 )
 
 

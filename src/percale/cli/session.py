@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -30,14 +31,40 @@ def _open_embedded(config: DatastoreConfig) -> Client:
     return connect(config.path or None)
 
 
-def _open_elsewhere(config: DatastoreConfig) -> Client:
-    raise Refused(f"this version of percale has no {config.type} datastore; use the embedded one (--datastore PATH)")
+def _open_etcd(config: DatastoreConfig) -> Client:
+    from percale.client import open_client
+
+    try:
+        from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
+    except ImportError as error:
+        raise Refused(f"etcd needs more packages, install percale[etcd]: {error}") from error
+    if config.setting("etcdDiscoverySrv"):
+        raise Refused("percale does not look up etcd's DNS SRV records: name the servers in etcdEndpoints")
+    settings = EtcdSettings.of(
+        config.setting("etcdEndpoints"),
+        username=config.setting("etcdUsername"),
+        password=config.setting("etcdPassword"),
+        key_file=config.setting("etcdKeyFile"),
+        certificate_file=config.setting("etcdCertFile"),
+        ca_certificate_file=config.setting("etcdCACertFile"),
+    )
+    with_texts = replace(
+        settings,
+        key=config.setting("etcdKey").encode() or settings.key,
+        certificate=config.setting("etcdCert").encode() or settings.certificate,
+        ca_certificate=config.setting("etcdCACert").encode() or settings.ca_certificate,
+    )
+    return open_client(EtcdKeyValue(with_texts))
+
+
+def _open_kubernetes(config: DatastoreConfig) -> Client:
+    raise Refused(f"this version of percale cannot work on {config.type}: use etcd or the embedded datastore")
 
 
 OPENERS: Mapping[str, Callable[[DatastoreConfig], Client]] = {
     "sqlite": _open_embedded,
-    "etcdv3": _open_elsewhere,
-    "kubernetes": _open_elsewhere,
+    "etcdv3": _open_etcd,
+    "kubernetes": _open_kubernetes,
 }
 """How a datastore of each type is opened."""
 
@@ -56,6 +83,8 @@ class Session:
         """The client, opened at the first use; raises PercaleError where that fails."""
         if self._opened is None:
             self._opened = OPENERS[self._config.type](self._config)
+            if self._opened.notice:
+                print(self._opened.notice, file=sys.stderr)
         return self._opened
 
     def cluster_information(self) -> ClusterInformation:

@@ -38,7 +38,10 @@ def run(call: Call) -> int:
     try:
         response = ask("status", timeout_s=_TIMEOUT_S, path=Path(folder) / "agent.sock" if folder else None)
     except AgentUnavailable as error:
-        raise CommandFailed(f"the agent is not running: {error}\n    start it with 'percale agent'") from error
+        absent = isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError)
+        raise CommandFailed(
+            "the agent is not running: start it with 'percale agent'" if absent else str(error)
+        ) from error
     if response.status:
         raise CommandFailed(response.payload.decode(errors="replace").rstrip())
     return _print(response.payload, as_json=form == "json")

@@ -7,11 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from percale.cli.command import Arguments, CommandFailed, Flag
 from percale.errors import PercaleError, Problem
 from percale.resources import KindInfo, Resource, kind_named
-from percale.resources.documents import Document, DocumentError, read_documents
+
+if TYPE_CHECKING:
+    from percale.resources.documents import Document
 
 __all__ = [
     "ALL_NAMESPACES",
@@ -126,6 +129,9 @@ def read_targets(arguments: Arguments) -> list[Target]:
     Everything is read before anything is returned. Raises CommandFailed for a file that cannot be read and with all
     problems of all files, NothingGiven where there is no document.
     """
+    # Reading documents needs much that naming resources does not.
+    from percale.resources.documents import DocumentError, read_documents
+
     path = arguments.text("filename")
     if not path:
         raise CommandFailed("no resource was given: name a file, a folder or - (standard input) behind -f")

@@ -11,11 +11,26 @@
             metadata=ObjectMeta(name="offices", namespace="default"), spec=NetworkSetSpec(nets=("192.0.2.0/24",))))
 """
 
-from percale.client.bulk import Outcome
-from percale.client.cascade import Addresses
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from percale.client.client import Client
 from percale.client.collections import Collection
 from percale.client.connecting import connect, open_client
-from percale.client.plan import Change, Plan
+
+if TYPE_CHECKING:
+    from percale.client.bulk import Outcome
+    from percale.client.cascade import Addresses
+    from percale.client.plan import Change, Plan
 
 __all__ = ["Addresses", "Change", "Client", "Collection", "Outcome", "Plan", "connect", "open_client"]
+
+_WHEN_ASKED_FOR = {"Outcome": "bulk", "Addresses": "cascade", "Change": "plan", "Plan": "plan"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHEN_ASKED_FOR:
+        raise AttributeError(f"module 'percale.client' has no attribute {name!r}")
+    return getattr(import_module(f"percale.client.{_WHEN_ASKED_FOR[name]}"), name)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from percale.client.cascade import Addresses
 from percale.client.client import Client
 from percale.datastore.seams import KeyValue
+
+if TYPE_CHECKING:
+    from percale.client.cascade import Addresses
 
 __all__ = ["connect", "open_client"]
 
