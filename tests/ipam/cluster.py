@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 
-from percale.datastore.sqlite import SQLiteKeyValue
 from percale.ipam import Ipam
 
 SECOND = 1_000_000_000
@@ -27,9 +26,9 @@ class Clock:
 class Cluster:
     """One store with an allocator on it."""
 
-    def __init__(self, path=None):
+    def __init__(self, store):
         self.clock = Clock()
-        self.store = SQLiteKeyValue(path)
+        self.store = store
         self.ipam = Ipam(self.store, clock_ns=self.clock)
         for node in ("n1", "n2"):
             self.put("Node", "nodes", node, {})

@@ -117,9 +117,11 @@ def test_blocks_in_pools_that_left_the_node_are_given_up(cluster):
     assert cluster.keys("/block/10.0") == []
 
 
-def test_unreadable_pool_is_left_out(cluster, caplog):
-    """A pool whose CIDR is none is reported and treated as absent."""
-    cluster.put("IPPool", "ippools", "a", {"cidr": "10.0.0.300/8"})
+@pytest.mark.parametrize("broken", [{"cidr": "10.0.0.300/8"}, {"nodeSelector": "("}, {"namespaceSelector": "="}])
+def test_unreadable_pool_is_left_out(cluster, caplog, broken):
+    """A pool with a member that cannot be read is reported and treated as absent."""
+    spec = {"cidr": "10.9.0.0/24"} | broken
+    cluster.put("IPPool", "ippools", "a", spec, annotations={"seen": str(id(cluster))})
     assert cluster.ipam.auto_assign(request()).error is None
     assert "pool left out" in caplog.text
 

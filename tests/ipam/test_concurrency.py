@@ -6,10 +6,8 @@ import threading
 from collections import Counter
 
 import pytest
-from tests.ipam.cluster import Cluster
 
 from percale.datastore.keyvalue import KeyValue
-from percale.datastore.sqlite import SQLiteKeyValue
 from percale.errors import StoreUnavailable
 from percale.ipam import AutoRequest, Ipam, block_problems
 
@@ -24,10 +22,8 @@ def owners(ipam):
     }
 
 
-def test_two_hosts_never_share_an_address(tmp_path):
+def test_two_hosts_never_share_an_address(cluster, open_store):
     """Hosts that assign and release at the same time on one store hold disjoint addresses at every moment."""
-    path = tmp_path / "store.db"
-    cluster = Cluster(path)
     holding: Counter[str] = Counter()
     lock = threading.Lock()
     doubles, failures = [], []
@@ -36,7 +32,7 @@ def test_two_hosts_never_share_an_address(tmp_path):
         choose = random.Random(seed)
         mine = {}
         try:
-            with SQLiteKeyValue(path) as store:
+            with open_store() as store:
                 ipam = Ipam(store)
                 for step in range(60):
                     handle = f"{host}.{seed}.{step}"
@@ -63,7 +59,6 @@ def test_two_hosts_never_share_an_address(tmp_path):
     assert (failures, doubles) == ([], [])
     assert all(block_problems(block) == [] for block in cluster.ipam.blocks())
     assert set(owners(cluster.ipam)) == {address for address, count in holding.items() if count}
-    cluster.store.close()
 
 
 class Dying(KeyValue):

@@ -32,8 +32,10 @@ class Pool:
 
     @classmethod
     def of(cls, resource: IPPool) -> Pool:
-        """Return the pool of a resource; raises ValueError if its CIDR is none."""
+        """Return the pool of a resource; raises ValueError for a CIDR or selector that is none."""
         spec = resource.spec
+        for selector in (spec.node_selector, spec.namespace_selector):
+            parse(selector)
         network = parse_network(spec.cidr)
         conditions = resource.status.conditions if resource.status is not None else ()
         blocked = any(item.type == "Allocatable" and item.status == "False" for item in conditions)

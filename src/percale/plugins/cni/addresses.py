@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,11 +53,15 @@ class AddressSource(Protocol):
 
 
 class CalicoIpam:
-    """Addresses out of the pools of the datastore."""
+    """Addresses out of the pools of the datastore.
+
+    Calls of one process take turns: together they would only overtake each other on the host's one block.
+    """
 
     def __init__(self, ipam: Ipam, *, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._ipam = ipam
         self._clock_ns = clock_ns
+        self._turn = threading.Lock()
 
     def add(self, call: Call) -> Given:
         """Assign the address that the runtime asks for, else one of each wanted family; all or nothing."""
@@ -66,18 +71,18 @@ class CalicoIpam:
         if wanted:
             return self._assign(call, wanted, handle, attributes)
         settings = call.network.ipam
-        got = self._ipam.auto_assign(
-            AutoRequest(
-                host=call.node,
-                num4=int(settings.wants_ipv4),
-                num6=int(settings.wants_ipv6),
-                handle=handle,
-                attributes=attributes,
-                pools4=self._pools(settings.ipv4_pools, 4),
-                pools6=self._pools(settings.ipv6_pools, 6),
-                max_per_handle=1,
-            )
+        request = AutoRequest(
+            host=call.node,
+            num4=int(settings.wants_ipv4),
+            num6=int(settings.wants_ipv6),
+            handle=handle,
+            attributes=attributes,
+            pools4=self._pools(settings.ipv4_pools, 4),
+            pools6=self._pools(settings.ipv6_pools, 6),
+            max_per_handle=1,
         )
+        with self._turn:
+            got = self._ipam.auto_assign(request)
         for family, assigned in ((4, got.v4), (6, got.v6)):
             if assigned.error is not None or assigned.is_partial:
                 self._release(handle)
@@ -113,7 +118,8 @@ class CalicoIpam:
 
     def _release(self, handle: str) -> None:
         try:
-            self._ipam.release_by_handle(handle)
+            with self._turn:
+                self._ipam.release_by_handle(handle)
         except IpamError as error:
             if error.reason is not Reason.NOT_FOUND:
                 raise
