@@ -148,6 +148,16 @@ def test_add_after_a_death_in_the_middle_gives_the_same_address(host, netns):
     assert addresses(again) == addresses(first)
 
 
+def test_add_of_a_container_that_came_back(host, netns):
+    """A container whose id had an endpoint in an earlier life, never removed, is connected anew."""
+    _, first = host.call("ADD", container_ns=netns.other())
+    container = netns.other()
+    status, again = host.call("ADD", container_ns=container)
+    assert (status, addresses(again), interfaces_of(container)) == (0, addresses(first), ["eth0"])
+    (endpoint,) = host.endpoints()
+    assert endpoint.spec.mac == again["interfaces"][1]["mac"] != first["interfaces"][1]["mac"]
+
+
 def _perform(request):
     with RouteSocket() as routes:
         routes.perform(request)

@@ -70,18 +70,17 @@ class Lifecycle:
         mtu = self._mtu(call)
         container = _require_namespace(call)
         existing = self.endpoints.find(call.workload)
-        if existing is not None and not call.workload.pod:
+        if existing is not None and not call.workload.pod and _is_alive(existing, container):
             return self._join(call, existing)
         source = self.source(call)
         with ExitStack() as undo:
             undo.callback(_quietly, source.delete, call)
+            undo.callback(_quietly, self.endpoints.forget, call.workload)
             given = source.add(call)
             self._refuse_clash(call, existing)
             undo.callback(_quietly, attachment.remove_from_host, call.workload.host_interface)
             link = self._attachment(call, given, mtu).connect(container)
             stored = self._write(call, existing, given, link.mac)
-            if existing is None:
-                undo.callback(_quietly, self.endpoints.delete, stored)
             self._wait(call, stored)
             undo.pop_all()
         return _result(call, given.single, given.routes, link.mac, mtu)
@@ -199,6 +198,11 @@ def _require_namespace(call: Call) -> int:
     if attachment.is_own_namespace(container):
         raise CniError(Code.INVALID_NAMESPACE, "the container must not have the host's network namespace")
     return container
+
+
+def _is_alive(endpoint: WorkloadEndpoint, container: int) -> bool:
+    """Report whether a container has its endpoint's interface: one of an earlier life may have had the same id."""
+    return attachment.link_in(container, endpoint.spec.endpoint) is not None
 
 
 def _remove_inside(call: Call) -> bool:
