@@ -31,6 +31,7 @@ COMMAND = Command(
         Flag("resync-seconds", value="N", number=True, text="how often the kernel is read again in full (default: 90)"),
     ),
     most=0,
+    stays=True,
     example="agent --log-level info",
 )
 

@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from percale.cli.go_text import go_number
 
-__all__ = ["LAYOUTS", "Cell", "Layout", "joined_and_cut"]
+__all__ = ["DEFAULT_AS_NUMBER", "LAYOUTS", "Cell", "Layout", "joined_and_cut", "layout_of"]
 
-Cell: TypeAlias = Callable[[Any, Callable[[], int]], str]
-"""From a resource, and a function that returns the cluster's AS number, to the text of a cell."""
+Cell: TypeAlias = Callable[[Any], str]
+"""From a resource to the text of a cell."""
 
+DEFAULT_AS_NUMBER = 64512
+"""The AS number of a cluster that does not say it."""
 _NETS_WIDTH = 80
 
 
@@ -32,14 +34,22 @@ def joined_and_cut(texts: Iterable[str], separator: str, width: int) -> str:
     return whole if len(whole) <= width else whole[: max(0, width - 3)] + "..."
 
 
-def _cell(read: Callable[[Any], str]) -> Cell:
-    return lambda resource, _: read(resource)
+def layout_of(kind: str, as_number: Callable[[], int]) -> Layout:
+    """Return the layout of a kind; ``as_number`` tells the cluster's AS number where a cell needs it."""
+    layout = LAYOUTS[kind]
+    if kind != "Node":
+        return layout
+    return replace(layout, cells={**layout.cells, "ASN": lambda node: _node_as_number(node, as_number)})
 
 
-def _layout(default: str, wide: str = "", **cells: Callable[[Any], str]) -> Layout:
+def _layout(default: str, wide: str = "", **cells: Cell) -> Layout:
     # The keyword arguments are the headings in lower case; every kind has a name, namespaced ones a namespace.
-    headed = {name.upper(): _cell(read) for name, read in cells.items()}
-    return Layout({"NAME": _NAME, **headed}, tuple(default.split()), tuple((wide or default).split()))
+    headed = {name.upper(): cell for name, cell in cells.items()}
+    return Layout({"NAME": _name, **headed}, tuple(default.split()), tuple((wide or default).split()))
+
+
+def _namespaced(layout: Layout) -> Layout:
+    return replace(layout, cells={**layout.cells, "NAMESPACE": _namespace})
 
 
 def _text(value: Any) -> str:
@@ -83,8 +93,14 @@ def _node_as_number(node: Any, cluster_as_number: Callable[[], int]) -> str:
     return f"({cluster_as_number()})" if node.spec.bgp.as_number is None else str(node.spec.bgp.as_number)
 
 
-_NAME = _cell(lambda r: r.metadata.name)
-_NAMESPACE = _cell(lambda r: r.metadata.namespace)
+def _name(resource: Any) -> str:
+    return str(resource.metadata.name)
+
+
+def _namespace(resource: Any) -> str:
+    return str(resource.metadata.namespace)
+
+
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "does not exist"}
 
 _POLICY = _layout(
@@ -96,16 +112,6 @@ _POLICY = _layout(
 )
 _NETWORK_SET = _layout("NAME", "NAME NETS", nets=lambda r: _nets(r.spec.nets))
 _NAME_ONLY = _layout("NAME")
-_NODE = _layout(
-    "NAME",
-    "NAME ASN IPV4 IPV6",
-    ipv4=lambda r: r.spec.bgp.ipv4_address if r.spec.bgp else "",
-    ipv6=lambda r: r.spec.bgp.ipv6_address if r.spec.bgp else "",
-)
-
-
-def _namespaced(layout: Layout) -> Layout:
-    return Layout({**layout.cells, "NAMESPACE": _NAMESPACE}, layout.default, layout.wide)
 
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -161,7 +167,13 @@ LAYOUTS: Mapping[str, Layout] = {
         autoallocateblocks=lambda r: _text(r.spec.auto_allocate_blocks),
         maxblocksperhost=lambda r: _text(r.spec.max_blocks_per_host),
     ),
-    "Node": Layout({**_NODE.cells, "ASN": _node_as_number}, _NODE.default, _NODE.wide),
+    "Node": _layout(
+        "NAME",
+        "NAME ASN IPV4 IPV6",
+        asn=lambda r: _node_as_number(r, lambda: DEFAULT_AS_NUMBER),
+        ipv4=lambda r: r.spec.bgp.ipv4_address if r.spec.bgp else "",
+        ipv6=lambda r: r.spec.bgp.ipv6_address if r.spec.bgp else "",
+    ),
     "FelixConfiguration": _NAME_ONLY,
     "KubeControllersConfiguration": _NAME_ONLY,
     "BGPConfiguration": _layout(

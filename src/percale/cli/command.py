@@ -70,10 +70,11 @@ class Flag:
 class Command:
     """What one command accepts, and its help; the example ends it and can be pasted.
 
-    ``least`` and ``most`` bound the number of positional arguments, None is no bound.
+    ``least`` and ``most`` bound the number of positional arguments, None is no bound. A command that ``stays`` runs
+    until somebody stops it.
     """
 
-    __slots__ = ("about", "example", "flags", "least", "most", "usage")
+    __slots__ = ("about", "example", "flags", "least", "most", "stays", "usage")
 
     def __init__(
         self,
@@ -83,10 +84,11 @@ class Command:
         flags: Sequence[Flag] = (),
         least: int = 0,
         most: int | None = None,
+        stays: bool = False,
         example: str,
     ) -> None:
         self.about, self.usage, self.flags = about, usage, tuple(flags)
-        self.least, self.most, self.example = least, most, example
+        self.least, self.most, self.stays, self.example = least, most, stays, example
 
     def check_count(self, received: int) -> None:
         """Raise CommandFailed where too few or too many positional arguments were given."""

@@ -21,6 +21,7 @@ COMMAND = Command(
         Flag("keep", text="leave the host up until Ctrl-C and say how to look around"),
     ),
     most=0,
+    stays=True,
     example="demo --keep",
 )
 

@@ -59,8 +59,7 @@ def run(call: Call) -> int:
         results, errors = _found(targets, session.client, arguments)
         if results or not _is_table(arguments.text("output")):
             around = Surroundings(_shows_namespace(arguments), lambda: session.as_number)
-            for text in write(results, around):
-                sys.stdout.write(text)
+            sys.stdout.writelines(write(results, around))
     sys.stdout.flush()
     for error in errors:
         print(error.calico_text, file=sys.stderr)

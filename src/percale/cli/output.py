@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from percale.cli.columns import LAYOUTS, Layout
+from percale.cli.columns import Layout, layout_of
 from percale.cli.command import CommandFailed
 from percale.cli.table import columns
 from percale.datastore.seams import ResourceList
@@ -59,17 +59,17 @@ def _tables(
 ) -> Iterator[str]:
     """One table for each result, each followed by an empty line."""
     for result in results:
-        layout = LAYOUTS[result.kind]
+        layout = layout_of(result.kind, around.as_number)
         headings = list(choose(layout))
         if around.with_namespace and "NAMESPACE" in layout.cells:
             headings.insert(0, "NAMESPACE")
-        yield from _table(result, layout, headings, around)
+        yield from _table(result, layout, headings)
 
 
-def _table(result: Result, layout: Layout, headings: Sequence[str], around: Surroundings) -> Iterator[str]:
+def _table(result: Result, layout: Layout, headings: Sequence[str]) -> Iterator[str]:
     cells = [layout.cells[heading] for heading in headings]
     resources = result.items if isinstance(result, ResourceList) else [result]
-    yield from columns(headings, ([cell(resource, around.as_number) for cell in cells] for resource in resources))
+    yield from columns(headings, ([cell(resource) for cell in cells] for resource in resources))
     yield "\n"
 
 
@@ -80,12 +80,12 @@ def _custom_columns(argument: str) -> Printer:
 
     def tables(results: Sequence[Result], around: Surroundings) -> Iterator[str]:
         for result in results:
-            layout = LAYOUTS[result.kind]
+            layout = layout_of(result.kind, around.as_number)
             for heading in headings:
                 if heading not in layout.cells:
                     known = ", ".join(sorted(layout.cells))
                     raise CommandFailed(f"unknown heading {heading}, valid values are: {known}")
-            yield from _table(result, layout, headings, around)
+            yield from _table(result, layout, headings)
 
     return tables
 

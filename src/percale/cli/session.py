@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from percale.cli import announced
+from percale.cli.columns import DEFAULT_AS_NUMBER
 from percale.cli.command import Arguments
 from percale.cli.config import DatastoreConfig, datastore_config
 from percale.errors import NotFound, PercaleError, Refused
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from percale.client import Client
 
 __all__ = ["OPENERS", "Session"]
-
-_DEFAULT_AS_NUMBER = 64512
 
 
 def _open_embedded(config: DatastoreConfig) -> Client:
@@ -124,8 +123,8 @@ class Session:
         try:
             number = self.client.get(BGPConfiguration, "default").spec.as_number
         except NotFound:
-            return _DEFAULT_AS_NUMBER
-        return _DEFAULT_AS_NUMBER if number is None else int(number)
+            return DEFAULT_AS_NUMBER
+        return DEFAULT_AS_NUMBER if number is None else int(number)
 
     def __enter__(self) -> Self:
         return self

@@ -20,6 +20,7 @@ COMMAND = Command(
         Flag("poll", value="DURATION", text="print again whatever has changed, every so often, until interrupted"),
         CONFIG,
     ),
+    stays=True,
     example="version --client",
 )
 
