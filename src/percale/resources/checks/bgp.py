@@ -143,9 +143,17 @@ def _filter_rule(site: Site) -> None:
         token("netv6" if most == 128 else "netv4")(site.at("cidr"))
 
 
+def _filter_community(site: Site) -> None:
+    length(32)(site)
+    if site.value and not _is_community(site.value):
+        hint = "write two numbers up to 65535 or three up to 4294967295, joined by ':'"
+        whole(site, f"{site.value!r} is not a community", hint)
+
+
 def _filter_rule_schema(site: Site) -> None:
     rule = site.value
     most = 128 if "V6" in site.path else 32
+    length(43 if most == 128 else 18)(site.at("cidr"))
     if rule.prefix_length is not None:
         for name in ("min", "max"):
             span(0, most, written=True)(site.at("prefix_length").at(name))
@@ -257,7 +265,7 @@ BGP = Rulebook(
         Community: {"name": length(253), "value": all_of(_COMMUNITY, length(40))},
         PrefixAdvertisement: {"cidr": cidr, "communities": count(50)},
         BGPFilterRule: {
-            "cidr": all_of(length(43), cidr),
+            "cidr": cidr,
             "source": enum("RemotePeers"),
             "interface": length(15),
             "match_operator": enum("Equal", "NotEqual", "In", "NotIn"),
@@ -266,7 +274,8 @@ BGP = Rulebook(
             "action": enum("Accept", "Reject", written=True),
             "operations": count(10),
         },
-        BGPFilterCommunityMatch: {"values": count(1, 1)},
+        BGPFilterCommunityMatch: {"values": all_of(count(1, 1), each(_filter_community))},
+        BGPFilterAddCommunity: {"value": _filter_community},
         BGPFilterPrependASPath: {"prefix": count(10, 1)},
         BGPFilterSetPriority: {"value": span(1, 2147483646, written=True)},
     },

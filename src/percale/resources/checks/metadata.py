@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from percale.resources.checks.site import Rulebook, Site
 from percale.resources.checks.tokens import DNS_SUBDOMAIN
 from percale.resources.metadata import ObjectMeta
 
-__all__ = ["METADATA", "check_annotations", "check_labels", "check_name", "label_problems"]
+__all__ = ["METADATA", "check_annotations", "check_labels", "check_name", "check_plain_labels", "label_problems"]
 
 MAX_NAME_BYTES = 253
 MAX_ANNOTATION_BYTES = 262_144
@@ -61,6 +62,16 @@ def check_labels(site: Site) -> None:
         if _VALUE.fullmatch(value) is None:
             hint = f"{_PART_HINT}; other texts can stand in an annotation"
             here.refuse(f"{value!r} is not a label value", hint, name="Metadata.Labels (value)", reason=_VALUE_WORDS)
+
+
+def check_plain_labels(site: Site) -> None:
+    """Check labels that are a member of a spec: Calico cites the member once, people see every fault."""
+    before = len(site.found)
+    check_labels(site)
+    reason = f"Reason: failed to validate Field: {site.member} because of Tag: labels "
+    for index in range(before, len(site.found)):
+        cited = index == before
+        site.found[index] = replace(site.found[index], calico_name=site.member, calico_reason=reason, cited=cited)
 
 
 def check_annotations(site: Site) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from percale.resources.calico_node_status import CalicoNodeStatusSpec
 from percale.resources.checks.felix import whole_list
-from percale.resources.checks.metadata import check_annotations, label_problems
+from percale.resources.checks.metadata import check_annotations, check_plain_labels
 from percale.resources.checks.schema import enum, length, span
 from percale.resources.checks.site import Rulebook, Site, each
 from percale.resources.checks.tokens import limits, one_of, required, token, unique
@@ -55,13 +55,6 @@ NODE = Rulebook(
 _SWITCH = ("Enabled", "Disabled")
 
 
-def _labels(site: Site) -> None:
-    problems = [found for key in site.value for found in label_problems(key)]
-    if problems:
-        reason = "Reason: failed to validate Field: Labels because of Tag: labels "
-        site.refuse(problems[0][0], reason=reason)
-
-
 def distinct_templates(site: Site) -> None:
     """Check that the templates of host endpoints have names of their own and say which interfaces they are for."""
     controllers = site.value.spec.controllers
@@ -99,7 +92,7 @@ CONTROLLERS = Rulebook(
             "generate_name": token("name"),
             "interface_cidrs": whole_list("cidrs"),
             "interface_pattern": token("regexp"),
-            "labels": _labels,
+            "labels": check_plain_labels,
             "annotations": check_annotations,
             "node_selector": token("selector"),
         },

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
-from percale.resources.checks.metadata import check_labels
+from percale.resources.checks.metadata import check_plain_labels
 from percale.resources.checks.rules import GLOBAL_CALL, RULES
 from percale.resources.checks.schema import all_of, count, enum, length, whole
 from percale.resources.checks.site import Check, Rulebook, Site, each
@@ -100,13 +101,18 @@ def staged_delete(site: Site, spare: Iterable[str], cited: str) -> None:
     extra = [
         name
         for name in spec.__struct_fields__
-        if name not in {"staged_action", *spare} and getattr(spec, name) not in (None, "", (), {}, False)
+        if name not in {"staged_action", *spare} and not _is_zero(getattr(spec, name))
     ]
     if extra:
         here = site.at(extra[0])
         here.refuse(
             "stagedAction Delete takes no other fields", "remove it, or use stagedAction Set", name=cited, value=None
         )
+
+
+def _is_zero(value: Any) -> bool:
+    # An order of 0 is an order: optional numbers are absent only when they are None.
+    return value is None or value is False or value in ("", (), {})
 
 
 def _staged(cited: str, also: Check) -> Check:
@@ -259,19 +265,6 @@ TIER = Rulebook(
 )
 
 
-def _labels_to_apply(site: Site) -> None:
-    found = Site(site.path, site.member, site.value, [], site.people)
-    check_labels(found)
-    for index, problem in enumerate(found.found):
-        here = Site(problem.path, site.member, site.value, site.found, site.people)
-        here.refuse(
-            problem.message,
-            problem.hint,
-            reason="Reason: failed to validate Field: LabelsToApply because of Tag: labels ",
-            cited=index == 0,
-        )
-
-
 PROFILE = Rulebook(
-    members={**RULES.members, ProfileSpec: {"labels_to_apply": _labels_to_apply}}, structures=RULES.structures
+    members={**RULES.members, ProfileSpec: {"labels_to_apply": check_plain_labels}}, structures=RULES.structures
 )

@@ -148,7 +148,7 @@ def _nets(site: Site, side: str, name: str, families: set[int]) -> None:
             hint = f"write {text}/{address.length}" if address else token_of("net").why(text)
             item.refuse(f"{text!r} is not a CIDR with a prefix length", hint, name=cited, reason="invalid CIDR")
             continue
-        if name == "not_nets" and (text == "0.0.0.0/0" or str(network) == "::/0"):
+        if name == "not_nets" and (text == "0.0.0.0/0" or str(network.masked) == "::/0"):
             item.refuse(f"{text} excludes every address", "remove the rule, or narrow the network", name=cited)
         if rule.ip_version is not None and network.version != rule.ip_version:
             item.refuse(

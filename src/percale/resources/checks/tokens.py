@@ -116,7 +116,7 @@ def _peer_ip(value: str) -> bool:
 
 
 def _key_values(value: str) -> bool:
-    return all(re.fullmatch(r"\s*(\w+)=(.*)", item, re.ASCII | re.DOTALL) for item in value.split(",") if item)
+    return all(re.fullmatch(r"\s*(\w+)=(.*)", item, re.ASCII) for item in value.split(",") if item)
 
 
 def _public_key(value: str) -> bool:
