@@ -72,8 +72,11 @@ class MemoryNetwork:
         return list(self._neighbors.values())
 
     def sysctl(self, path: str) -> str | None:
-        """The value of a sysctl, or None if nobody has written it."""
-        return self.sysctls.get(path)
+        """The value of a sysctl, empty if nobody has written it, or None for a path of an interface that is absent."""
+        place = path.split("/")
+        if len(place) == 5 and place[3] not in (*self._links, "all", "default"):
+            return None
+        return self.sysctls.get(path, "")
 
     def perform(self, operations: Sequence[NetworkOperation]) -> dict[int, OSError | NetlinkError]:
         """Carry the operations out in order, each whatever becomes of the others; return the failures by position."""

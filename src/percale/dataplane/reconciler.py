@@ -10,7 +10,7 @@ from dataclasses import replace
 from percale.calc.host_state import EndpointID, InSync, Message
 from percale.dataplane.config import DataplaneConfig
 from percale.dataplane.dataplane import Applied, EndpointStatus, Statistics
-from percale.dataplane.network import HostNetwork, SetSysctl
+from percale.dataplane.network import HostNetwork, NetworkOperation, SetSysctl
 from percale.dataplane.plan import Plan
 from percale.dataplane.renderer import Renderer
 from percale.dataplane.routing import Routing, global_sysctls
@@ -40,8 +40,8 @@ class Reconciler:
         self._renderer = Renderer(config)
         self._tables = Tables(nftables, self._renderer.tables, force=config.force)
         self._routing = Routing(config, clock=clock)
-        self._pending_sysctls = tuple(global_sysctls(config))
-        self._started = self._in_sync = self._broken = False
+        self._pending_sysctls: tuple[SetSysctl, ...] = ()
+        self._started = self._in_sync = self._network_read = self._broken = False
         self._counts = Statistics()
 
     def __enter__(self) -> Reconciler:
@@ -55,7 +55,6 @@ class Reconciler:
         self._tables.read()
         if self.config.rp_filter is None:
             self._routing.rp_filter = self._network.sysctl(_RP_FILTER_DEFAULT) or "1"
-        self._read_network()
         self._started = True
 
     def apply(self, messages: Sequence[Message]) -> Applied:
@@ -90,7 +89,7 @@ class Reconciler:
         self._take_in(messages)
         self._tables.distrust()
         self._read_network()
-        plan = Plan(self._tables.plan(), self._routing.take_operations())
+        plan = Plan(self._tables.plan(), self._network_operations())
         self._tables.distrust()
         self._read_network()
         return plan
@@ -104,7 +103,7 @@ class Reconciler:
             self._nftables.commit(batch)
         self._network.perform(plan.network)
         self._tables.distrust()
-        self._started = self._in_sync = False
+        self._started = self._in_sync = self._network_read = False
         return plan
 
     def statuses(self) -> Mapping[EndpointID, EndpointStatus]:
@@ -147,24 +146,24 @@ class Reconciler:
     def _read_network(self) -> None:
         network = self._network
         self._routing.resync(network.links(), network.routes(), network.neighbors())
+        self._pending_sysctls = tuple(global_sysctls(self.config))
+        self._network_read = True
 
     def _carry_out(self) -> Applied:
         """Program what is pending: the tables first, so that nothing is reachable before it is policed."""
         if not self._in_sync:
             return Applied(in_sync=False)
+        plan = Plan()
         try:
+            if not self._network_read:
+                # Not before all that is wanted is known, so that what is there already is recognised.
+                self._read_network()
             plan = Plan(self._tables.plan())
             self._tables.commit(plan.batches)
         except (NetlinkError, Refused) as error:
-            return self._failed(Plan() if isinstance(error, Refused) else plan, error)
+            return self._failed(plan, error)
         self._broken = False
-        sysctls = tuple(one for one in self._pending_sysctls if self._network.sysctl(one.path) != one.value)
-        self._pending_sysctls = ()
-        operations = tuple(
-            one
-            for one in (*sysctls, *self._routing.take_operations())
-            if not isinstance(one, SetSysctl) or self._network.sysctl(one.path) != one.value
-        )
+        operations = self._network_operations()
         plan = replace(plan, network=operations)
         failures = self._network.perform(operations)
         texts = tuple(f"{operations[position]}: {error}" for position, error in sorted(failures.items()))
@@ -175,6 +174,15 @@ class Reconciler:
             operations=self._counts.operations + len(plan),
         )
         return Applied(plan, failures=texts, retry_after_s=self._routing.spared_s)
+
+    def _network_operations(self) -> tuple[NetworkOperation, ...]:
+        """What is to be done beside the tables; a sysctl that is absent or has its value already needs no writing."""
+        pending, self._pending_sysctls = self._pending_sysctls, ()
+        return tuple(
+            one
+            for one in (*pending, *self._routing.take_operations())
+            if not isinstance(one, SetSysctl) or self._network.sysctl(one.path) not in (None, one.value)
+        )
 
     def _failed(self, plan: Plan, error: NetlinkError | Refused) -> Applied:
         self._broken = True

@@ -66,6 +66,7 @@ class Routing:
         self._neighbors: dict[_NeighborKey, Neighbor] = {}
         self._doubted: set[Prefix | _NeighborKey] = set()
         self._dirty: set[str] = set()
+        self._unprepared: set[str] = set()
         self._affected: set[Prefix] = set()
         self._affected_neighbors: set[_NeighborKey] = set()
         self._left: set[Prefix] = set()
@@ -135,13 +136,12 @@ class Routing:
 
     def take_operations(self) -> tuple[NetworkOperation, ...]:
         """What must be done, in order: what goes, connections to forget, sysctls, what comes."""
+        self._settle_interfaces()
         sysctls = [
             sysctl
-            for interface in sorted(self._dirty)
-            if self.is_up(interface) and interface in self._wanted
+            for interface in sorted(self._unprepared & self._given.keys())
             for sysctl in self._sysctls(self._wanted[interface])
         ]
-        self._settle_interfaces()
         drops: list[NetworkOperation] = []
         puts: list[NetworkOperation] = []
         for prefix in sorted(self._affected):
@@ -151,7 +151,7 @@ class Routing:
         drops.extend(self._expired())
         left = tuple(str(prefix).partition("/")[0] for prefix in sorted(self._left))
         forget = [ForgetConnections(left)] if left else []
-        for touched in (self._affected, self._affected_neighbors, self._doubted, self._left):
+        for touched in (self._unprepared, self._affected, self._affected_neighbors, self._doubted, self._left):
             touched.clear()
         return (*drops, *forget, *sysctls, *puts)
 
@@ -190,6 +190,7 @@ class Routing:
                 self._desired_neighbors[_key(neighbor)] = neighbor
             self._affected |= old.prefixes | new.prefixes
             self._affected_neighbors.update(map(_key, old.neighbors | new.neighbors))
+        self._unprepared |= self._dirty
         self._dirty.clear()
 
     def _due(self, interface: str) -> _Given:
