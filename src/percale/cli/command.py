@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from percale.errors import Problem
 
 __all__ = [
+    "CONFIG",
     "GLOBAL_FLAGS",
     "HELP",
     "Arguments",
@@ -100,6 +101,10 @@ class Command:
             raise CommandFailed(f"accepts at most {self.most} arg(s), received {received}")
 
 
+CONFIG = Flag(
+    "config", "c", value="PATH", text="file that says where the datastore is (default: /etc/calico/calicoctl.cfg)"
+)
+"""The flag of every command that works on a datastore."""
 HELP = Flag("help", "h", text="print this help")
 GLOBAL_FLAGS = (
     Flag("log-level", "l", value="LEVEL", text="panic (default), fatal, error, warn, info or debug; logs go to stderr"),

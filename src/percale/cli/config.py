@@ -7,13 +7,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from percale.cli.command import Arguments, CommandFailed, Flag
+from percale.cli.command import CONFIG, Arguments, CommandFailed
 
-__all__ = ["CONFIG", "DatastoreConfig", "datastore_config"]
-
-CONFIG = Flag(
-    "config", "c", value="PATH", text="file that says where the datastore is (default: /etc/calico/calicoctl.cfg)"
-)
+__all__ = ["DatastoreConfig", "datastore_config"]
 
 _DEFAULT_FILE = "/etc/calico/calicoctl.cfg"
 _EMBEDDED, _ETCD, _KUBERNETES = "sqlite", "etcdv3", "kubernetes"

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from percale.cli.command import Arguments, Call, Command, Flag
-from percale.cli.config import CONFIG
+from percale.cli.command import CONFIG, Arguments, Call, Command, Flag
 from percale.cli.outcomes import Outcome, deletion_report, print_report
 from percale.cli.session import Session
 from percale.cli.targets import FILE_FLAGS, NAMESPACE, Target, named_targets

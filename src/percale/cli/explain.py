@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from percale.cli.command import Call, Command, CommandFailed, Flag
-from percale.cli.config import CONFIG
+from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
 from percale.cli.session import Session
 
 if TYPE_CHECKING:

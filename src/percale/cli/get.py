@@ -6,8 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from percale.cli.command import Arguments, Call, Command, CommandFailed, Flag
-from percale.cli.config import CONFIG
+from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed, Flag
 from percale.cli.outcomes import print_problems
 from percale.cli.output import FORMATS, Result, Surroundings, printer
 from percale.cli.session import Session

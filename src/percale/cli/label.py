@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from percale.cli.command import Arguments, Call, Command, CommandFailed, Flag
-from percale.cli.config import CONFIG
+from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed, Flag
 from percale.cli.outcomes import problems_of
 from percale.cli.readonly import check_writable
 from percale.cli.session import Session

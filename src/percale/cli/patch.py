@@ -6,8 +6,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from percale.cli.command import Call, Command, CommandFailed, Flag
-from percale.cli.config import CONFIG
+from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
 from percale.cli.outcomes import problems_of
 from percale.cli.readonly import check_writable
 from percale.cli.session import Session
@@ -62,14 +61,15 @@ def _patched(stored: Resource, text: str, kind: str) -> Any:
     import msgspec
 
     from percale.cli.patching import PatchFault, json_patched, merged
-    from percale.resources import to_builtins
+    from percale.resources import encode_json
 
+    value = msgspec.json.decode(encode_json(stored))
     if kind not in _TYPES:
         print(f"warning: there is no patch type {kind!r}, only {', '.join(_TYPES)}; merging", file=sys.stderr)
     try:
         patch = msgspec.json.decode(text)
         if kind == "json":
-            return json_patched(to_builtins(stored), patch)
+            return json_patched(value, patch)
     except PatchFault as fault:
         raise CommandFailed(f"hit error: performing json patch: {fault}") from fault
     except msgspec.DecodeError:
@@ -77,7 +77,7 @@ def _patched(stored: Resource, text: str, kind: str) -> Any:
     if not isinstance(patch, dict):
         performing = {"json": "json patch", "merge": "merge patch"}.get(kind, "strategic merge patch")
         raise CommandFailed(f"hit error: performing {performing}: invalid JSON document")
-    return merged(to_builtins(stored), patch)
+    return merged(value, patch)
 
 
 def _decoded(document: Any) -> Resource:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from percale.cli.command import Call, Command
-from percale.cli.config import CONFIG
+from percale.cli.command import CONFIG, Call, Command
 from percale.cli.outcomes import Outcome, print_problems, print_report, report
 from percale.cli.targets import FILE_FLAGS, NAMESPACE, Target
 from percale.cli.writing import attempted, given_targets

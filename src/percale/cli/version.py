@@ -7,8 +7,7 @@ import re
 import time
 
 from percale.cli import announced
-from percale.cli.command import Call, Command, CommandFailed, Flag
-from percale.cli.config import CONFIG
+from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
 
 __all__ = ["COMMAND", "run"]
 

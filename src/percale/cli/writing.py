@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from percale.cli.command import Arguments, Call, Flag
-from percale.cli.config import CONFIG
+from percale.cli.command import CONFIG, Arguments, Call, Flag
 from percale.cli.outcomes import Outcome, Report, print_problems, print_report
 from percale.cli.readonly import Verb, check_writable
 from percale.cli.session import Session

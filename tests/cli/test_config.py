@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which datastore a command works on (spec/cli.md section 2)."""
+
+import pytest
+
+from percale.cli import config
+from percale.cli.command import CONFIG, GLOBAL_FLAGS, Arguments, CommandFailed, read_arguments
+from percale.cli.config import datastore_config
+
+ETCD = {"ETCD_ENDPOINTS": "http://192.0.2.1:2379"}
+HEAD = "apiVersion: projectcalico.org/v3\nkind: CalicoAPIConfig\nmetadata: {}\nspec:\n"
+
+
+@pytest.fixture(autouse=True)
+def no_default_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "_DEFAULT_FILE", str(tmp_path / "calicoctl.cfg"))
+
+
+def configured(*words, **environment):
+    arguments = Arguments()
+    read_arguments(words, (*GLOBAL_FLAGS, CONFIG), arguments)
+    return datastore_config(arguments, environment)
+
+
+def test_nothing_said():
+    """Without any configuration it is the embedded store at its usual place."""
+    assert configured() == config.DatastoreConfig("sqlite")
+
+
+def test_etcd_by_its_endpoints():
+    """Endpoints alone choose etcd."""
+    chosen = configured(**ETCD)
+    assert chosen.type == "etcdv3"
+    assert chosen.setting("etcdEndpoints") == "http://192.0.2.1:2379"
+
+
+def test_kubernetes_by_its_kubeconfig():
+    """Without endpoints a cluster's setting chooses Kubernetes."""
+    assert configured(KUBECONFIG="/x").type == "kubernetes"
+
+
+def test_prefixed_variables_win():
+    """A variable with Calico's prefix comes before the one without."""
+    chosen = configured(**ETCD, CALICO_ETCD_ENDPOINTS="http://192.0.2.2:2379")
+    assert chosen.setting("etcdEndpoints") == "http://192.0.2.2:2379"
+
+
+def test_flag_before_all_else(tmp_path):
+    """--datastore wins over file and environment."""
+    file = tmp_path / "c.cfg"
+    file.write_text(HEAD + "  etcdEndpoints: http://192.0.2.3:2379\n")
+    assert configured("--datastore", "x.db", "-c", str(file), **ETCD) == config.DatastoreConfig("sqlite", "x.db")
+
+
+def test_own_variable_before_calicos():
+    """PERCALE_DATASTORE wins over Calico's variables, but not over a file that was named."""
+    assert configured(**ETCD, PERCALE_DATASTORE="x.db").type == "sqlite"
+
+
+def test_file_hides_the_environment(tmp_path):
+    """With a file no variable counts, not even one for something that the file does not say."""
+    file = tmp_path / "c.cfg"
+    file.write_text(HEAD + "  etcdEndpoints: http://192.0.2.3:2379\n")
+    chosen = configured("-c", str(file), ETCD_USERNAME="u", PERCALE_DATASTORE="x.db")
+    assert dict(chosen.settings) == {"etcdEndpoints": "http://192.0.2.3:2379"}
+
+
+def test_context():
+    """--context names the kubeconfig's context."""
+    assert configured("--context", "lab", KUBECONFIG="/x").setting("k8sCurrentContext") == "lab"
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"DATASTORE_TYPE": "etcdv3"}, "no etcd endpoints specified"),
+        ({"DATASTORE_TYPE": "EtcdV3"}, "unknown datastore type: EtcdV3"),
+        ({**ETCD, "ETCD_KEY_FILE": "k"}, "KeyFile and CertFile must both be present[key: k, cert: ]"),
+        ({**ETCD, "ETCD_DISCOVERY_SRV": "example.org"}, "multiple discovery or bootstrap options specified"),
+    ],
+)
+def test_refusals(environment, reason):
+    """What cannot work is refused on standard output, as calicoctl does."""
+    with pytest.raises(CommandFailed) as failure:
+        configured(**environment)
+    assert failure.value.on_stdout
+    assert failure.value.text.startswith("Failed to create Calico API client: ")
+    assert reason in failure.value.text
+
+
+def test_text_and_file_of_a_certificate(tmp_path):
+    """A certificate is given as text or as a file, not both."""
+    file = tmp_path / "c.cfg"
+    file.write_text(HEAD + "  etcdEndpoints: http://192.0.2.3:2379\n  etcdCert: a\n  etcdCertFile: b\n")
+    with pytest.raises(CommandFailed, match="etcdCert and etcdCertFile"):
+        configured("-c", str(file))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as real processes: names it goes by, pipes, and what it imports."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import percale
+
+SOURCE = str(Path(percale.__file__).parent.parent)
+
+
+def run(*words, program=None, **options):
+    environment = {**os.environ, "PYTHONPATH": SOURCE, **options.pop("environment", {})}
+    command = [program] if program else [sys.executable, "-m", "percale.cli"]
+    return subprocess.run([*command, *words], env=environment, capture_output=True, text=True, timeout=60, **options)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return {"PERCALE_DATASTORE": str(tmp_path / "store.db")}
+
+
+def test_apply_and_get(store):
+    """What standard input says is stored for the next process."""
+    text = '{"apiVersion": "projectcalico.org/v3", "kind": "Profile", "metadata": {"name": "a"}}'
+    done = run("apply", "-f", "-", input=text, environment=store)
+    assert (done.returncode, done.stdout) == (0, "Successfully applied 1 'Profile' resource(s)\n")
+    assert run("get", "profile", environment=store).stdout.splitlines()[1].strip() == "a"
+
+
+def test_version_imports_little():
+    """The version is printed without a model, a datastore or a parser."""
+    code = (
+        "import sys; from percale.cli.main import main; main(['version', '--client']); "
+        "print([name for name in ('msgspec', 'yaml', 'sqlite3', 'argparse', 'dataclasses') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": SOURCE}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_reading_does_not_import_the_parser(store):
+    """A command without files does not load the YAML parser."""
+    code = "import sys; from percale.cli.main import main; main(['get', 'wep']); print('yaml' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": SOURCE, **store}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("name", "called"), [("calicoctl", "calicoctl"), ("kubectl-calico", "kubectl-calico"), ("percale", "percale")]
+)
+def test_names_of_the_program(tmp_path, name, called):
+    """The program calls itself what it was started as."""
+    path = tmp_path / name
+    path.write_text(f"#!{sys.executable}\nimport sys\nfrom percale.cli.main import main\nsys.exit(main())\n")
+    path.chmod(0o755)
+    assert run("frobnicate", program=str(path)).stderr == f'unknown command "frobnicate" for "{called}"\n'
+
+
+def test_a_reader_that_leaves(store):
+    """A pipe whose reader has enough ends the command without a complaint."""
+    text = "---\n".join(
+        f"apiVersion: projectcalico.org/v3\nkind: Profile\nmetadata: {{name: p{number}}}\n" for number in range(3000)
+    )
+    assert run("apply", "-f", "-", input=text, environment=store).returncode == 0
+    command = f"{sys.executable} -m percale.cli get profile -o yaml; echo status $? >&2"
+    environment = {**os.environ, "PYTHONPATH": SOURCE, **store}
+    done = subprocess.run(
+        ["sh", "-c", f"({command}) | head -1"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "apiVersion: projectcalico.org/v3\n"
+    assert done.stderr == "status 141\n"

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the verbs do beyond calicoctl's recorded answers."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from percale.cli import get
+from percale.cli.verbs import VERBS, verbs_like
+from percale.plugins.protocol import listen
+
+ENDPOINT = """\
+apiVersion: projectcalico.org/v3
+kind: WorkloadEndpoint
+metadata: {{namespace: shop, labels: {{role: {role}}}}}
+spec: {{node: n1, orchestrator: k8s, pod: {role}, endpoint: eth0, interfaceName: cali{role}, ipNetworks: [{address}/32],
+  profiles: [projectcalico-default-allow]}}
+---
+"""
+POLICY = """\
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  selector: role == 'db'
+  ingress:
+  - {action: Allow, protocol: TCP, source: {selector: role == 'web'}, destination: {ports: [5432]}}
+"""
+
+
+@pytest.fixture
+def shop(percale, tmp_path):
+    text = "".join(ENDPOINT.format(role=role, address=f"192.0.2.{n}") for n, role in enumerate(["web", "db"], 1))
+    (tmp_path / "shop.yaml").write_text(text + POLICY)
+    assert percale("apply", "-f", "shop.yaml").status == 0
+    return percale
+
+
+# Help
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_ends_with_an_example(percale, verb):
+    """Each command has help, and its last line is a call of that command."""
+    for words in ([*verb.split(), "--help"], ["help", *verb.split()]):
+        status, out, err = percale(*words)
+        assert (status, err) == (0, "")
+        assert out.splitlines()[-2] == "Example:"
+        # A verb with two names is shown by the longer one.
+        assert out.splitlines()[-1].strip().startswith(("percale agent status", f"percale {verb}"))
+
+
+@pytest.mark.parametrize("words", [[], ["help"], ["--help"]])
+def test_help_of_the_program(percale, words):
+    """Without a command the program explains itself."""
+    status, out, _ = percale(*words)
+    assert status == 0
+    assert all(f"  {verb} " in out for verb in VERBS if " " not in verb)
+
+
+def test_help_of_a_group(percale):
+    """A group alone, and with a verb that it does not have, prints its verbs."""
+    assert percale("cni").out == percale("cni", "frobnicate").out
+    assert "cni install" in percale("cni").out
+
+
+@pytest.mark.parametrize(
+    ("word", "close"), [("gett", ["get"]), ("aply", ["apply"]), ("frobnicate", []), ("val", ["validate"])]
+)
+def test_mistyped_verbs(word, close):
+    """The nearest verbs are suggested, and those that begin so."""
+    assert verbs_like(word) == close
+
+
+# Explain
+
+
+def test_explain_allows(shop):
+    """An allowed flow names the rule that allows it; the status is 0."""
+    status, out, err = shop("explain", "tcp", "shop/web", "to", "shop/db:5432")
+    assert (status, err) == (0, "")
+    assert out.startswith("ALLOW  tcp  shop/web → shop/db:5432\n")
+
+
+def test_explain_denies(shop):
+    """A denied flow is an answer too: its status is 0."""
+    status, out, _ = shop("explain", "tcp shop/web -> shop/db:5433")
+    assert status == 0
+    assert out.startswith("DENY  tcp  shop/web → shop/db:5433\n")
+    assert "near" in out
+
+
+def test_explain_as_json(shop):
+    """The machine's form has the same verdict."""
+    answer = json.loads(shop("explain", "tcp", "shop/web", "->", "shop/db:5433", "-o", "json").out)
+    assert answer["verdict"] == "deny"
+
+
+def test_explain_at_a_revision(shop):
+    """A question about the past is answered from the past."""
+    before = json.loads(shop("get", "np", "-A", "-o", "json").out)["metadata"]["resourceVersion"]
+    assert shop("delete", "np", "db", "-n", "shop").status == 0
+    assert shop("explain", "tcp", "shop/web", "to", "shop/db:5433").out.startswith("ALLOW")
+    assert shop("explain", "tcp", "shop/web", "to", "shop/db:5433", "--revision", before).out.startswith("DENY")
+
+
+def test_explain_what_nobody_knows(shop):
+    """A name that no endpoint has is an error, with names that are close."""
+    status, out, err = shop("explain", "tcp", "shop/weg", "to", "shop/db:80")
+    assert (status, out) == (1, "")
+    assert "did you mean shop/web" in err
+
+
+def test_explain_after_the_shell_took_the_arrow(shop):
+    """What is left of '-> shop/db' when the shell redirects is understood."""
+    status, _, err = shop("explain", "tcp", "shop/web", "-")
+    assert status == 1
+    assert "the shell took '>'" in err
+
+
+# Writing
+
+
+def test_dry_run_writes_nothing(shop, tmp_path):
+    """--dry-run tells what would change, and changes nothing."""
+    (tmp_path / "p.yaml").write_text(POLICY.replace("5432", "5433"))
+    status, out, _ = shop("apply", "-f", "p.yaml", "--dry-run")
+    assert status == 0
+    assert "-      - 5432" in out
+    assert "+      - 5433" in out
+    assert "5432" in shop("get", "np", "db", "-n", "shop", "-o", "yaml").out
+
+
+def test_dry_run_refuses(shop, tmp_path):
+    """--dry-run says what would be refused."""
+    (tmp_path / "p.yaml").write_text(POLICY)
+    status, out, err = shop("create", "-f", "p.yaml", "--dry-run")
+    assert status == 1
+    assert out.startswith("refuse NetworkPolicy(shop/db)")
+    assert err.startswith("p.yaml:1: NetworkPolicy shop/db: exists already")
+
+
+def test_problems_of_a_document_in_order(percale, tmp_path):
+    """All problems of a document come at once, in the order of their lines."""
+    (tmp_path / "p.yaml").write_text(
+        POLICY.replace("role == 'db'", "role ==").replace("protocol: TCP", "protocol: TCPX").replace("shop", "Shop_")
+    )
+    status, _, err = percale("apply", "-f", "p.yaml")
+    assert status == 1
+    places = [int(line.split(":")[1]) for line in err.splitlines() if line.startswith("p.yaml:")]
+    assert {5, 7} <= set(places)
+    assert places == sorted(places)
+
+
+def test_json_patch(shop):
+    """--type json does a list of operations."""
+    patch = '[{"op": "replace", "path": "/spec/ingress/0/destination/ports/0", "value": 6432}]'
+    assert shop("patch", "np", "db", "-n", "shop", "-t", "json", "-p", patch).status == 0
+    assert "6432" in shop("get", "np", "db", "-n", "shop", "-o", "yaml").out
+
+
+def test_unknown_patch_type_warns(shop):
+    """A type that does not exist merges, as in calicoctl, after a warning."""
+    status, _, err = shop("patch", "np", "db", "-n", "shop", "-t", "jsno", "-p", '{"spec":{"order":3}}')
+    assert status == 0
+    assert err == "warning: there is no patch type 'jsno', only strategic, merge, json; merging\n"
+
+
+def test_deleting_a_node_takes_its_endpoints(shop, tmp_path):
+    """A node goes with the endpoints on it."""
+    (tmp_path / "n.yaml").write_text("apiVersion: projectcalico.org/v3\nkind: Node\nmetadata: {name: n1}\n")
+    assert shop("apply", "-f", "n.yaml").status == 0
+    assert shop("delete", "node", "n1").status == 0
+    assert shop("get", "wep", "-A", "-o", "custom-columns=NAME").out == "NAME   \n\n"
+
+
+# The agent
+
+
+def test_status_without_an_agent(percale, tmp_path):
+    """Without an agent one sentence says so."""
+    assert percale("agent", "status", "--runtime-dir", str(tmp_path)) == (
+        1,
+        "",
+        "the agent is not running: start it with 'percale agent'\n",
+    )
+
+
+@pytest.fixture
+def answering(tmp_path):
+    """An agent's socket that answers one request with a status."""
+    import threading
+
+    from percale.plugins.protocol import Response, serve_connection
+
+    status = {
+        "node": "n1",
+        "pid": 7,
+        "inSync": True,
+        "seenRevision": "12",
+        "programmedRevision": "11",
+        "endpoints": 2,
+        "policies": 1,
+        "profiles": 0,
+        "ipSets": 3,
+        "invalid": {"Tier(x)": "no order"},
+        "fault": "",
+        "failures": 0,
+    }
+    listener = listen(tmp_path / "agent.sock")
+
+    def serve():
+        connection, _ = listener.accept()
+        serve_connection(connection, lambda request: Response(json.dumps(status).encode()))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield tmp_path
+    thread.join()
+    listener.close()
+
+
+def test_status_of_an_agent(percale, answering):
+    """The agent's answer is told with what it could not use."""
+    status, out, _ = percale("agent", "status", "--runtime-dir", str(answering))
+    assert status == 0
+    assert "Programmed:  revision 11 of 12" in out
+    assert "Tier(x): no order" in out
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("--endpoint-to-host-action=Reject", "'Reject' is not one of Drop, Accept, Return"),
+        ("--interface-prefix=", "an empty prefix"),
+        ("--resync-seconds=0", "0 is less than 1"),
+        ("--resync-seconds=x", "invalid syntax"),
+    ],
+)
+def test_agent_refuses(percale, flag, text):
+    """Settings that make no sense are refused before anything starts."""
+    status, _, err = percale("agent", flag)
+    assert status == 1
+    assert text in err
+
+
+def test_agent_is_told(percale, monkeypatch, tmp_path):
+    """The flags become the agent's settings."""
+    from percale.agent import daemon
+
+    told = []
+    monkeypatch.setattr(daemon, "run", lambda config: told.append(config) or 0)
+    words = ["--log-level", "warn", "agent", "--node", "n7", "--runtime-dir", str(tmp_path), "--no-ipv6"]
+    assert percale(*words, "--interface-prefix=tap", "--interface-prefix", "cali", "--resync-seconds=5").status == 0
+    (config,) = told
+    assert (config.node, config.socket, config.resync_s) == ("n7", tmp_path / "agent.sock", 5.0)
+    assert config.log_level == "warning"
+    assert config.dataplane.interface_prefixes == ("tap", "cali")
+    assert config.dataplane.versions == (4,)
+
+
+def test_cni_install(percale, tmp_path):
+    """The executables are written and named."""
+    status, out, _ = percale("cni", "install", str(tmp_path / "bin"))
+    assert status == 0
+    assert all(os.access(line, os.X_OK) for line in out.splitlines())
+
+
+# What must never reach a user
+
+
+def test_a_bug_is_one_line(percale, monkeypatch):
+    """An error that nobody foresaw is one line that asks to be reported."""
+    monkeypatch.setattr(get, "printer", lambda form: 1 / 0)
+    status, out, err = percale("get", "wep")
+    assert (status, out) == (1, "")
+    assert err.startswith("this is a bug of percale, please report it: ZeroDivisionError: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_bug_can_be_traced(percale, monkeypatch):
+    """PERCALE_TRACEBACK lets it through."""
+    monkeypatch.setattr(get, "printer", lambda form: 1 / 0)
+    monkeypatch.setenv("PERCALE_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        percale("get", "wep")
+
+
+def test_interruption(percale, monkeypatch):
+    """Ctrl-C ends with the status that a shell expects, without a word."""
+    monkeypatch.setattr(get, "printer", lambda form: os.kill(os.getpid(), signal.SIGINT))
+    assert percale("get", "wep") == (130, "", "")
+
+
+def test_unusable_datastore(percale, tmp_path):
+    """A file that is no store is refused in one sentence."""
+    (tmp_path / "other").write_text("this is not a database, but long enough to be taken for one. " * 40)
+    status, _, err = percale("--datastore", str(tmp_path / "other"), "get", "wep")
+    assert status == 1
+    assert "Traceback" not in err
+    assert "other" in err
