@@ -19,6 +19,7 @@ from percale.lab.probes import Probe, arrivals
 from percale.lab.site import NODE, Site, endpoint_name
 from percale.policy.cluster_view import ClusterHosts
 from percale.policy.explain import Explainer
+from percale.policy.explanation import Finding
 from percale.policy.verdict import Verdict
 
 __all__ = ["Row", "run"]
@@ -98,9 +99,17 @@ def _explanations(site: Site, flows: Sequence[DemoFlow]) -> Mapping[DemoFlow, tu
     found = {}
     for flow in flows:
         explanation = explainer.explain(_question(site, flow))
-        decider = explanation.decider
-        found[flow] = explanation.verdict is Verdict.ALLOW, decider.by if decider else "nothing judged it"
+        found[flow] = explanation.verdict is Verdict.ALLOW, _decided_by(explanation.decider)
     return found
+
+
+def _decided_by(decider: Finding | None) -> str:
+    """Where the verdict fell, by the workload's own name, and which rule gave it."""
+    if decider is None or decider.judgement.endpoint is None or decider.judgement.direction is None:
+        return "nothing judged it" if decider is None else decider.by
+    name = decider.judgement.endpoint.name
+    workload = next((each.name for each in WORKLOADS if endpoint_name(each.name) == name), name)
+    return f"{decider.judgement.direction} of {workload}: {decider.by}"
 
 
 def _question(site: Site, flow: DemoFlow) -> str:
