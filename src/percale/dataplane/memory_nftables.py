@@ -165,7 +165,7 @@ class _Draft:
         self._performers[type(operation)](operation)
 
     def check_graph(self) -> None:
-        """Refuse loops (ELOOP), too deep jumps (EMLINK) and expressions on hooks that they are not made for."""
+        """Refuse loops and too deep jumps (EMLINK), and expressions on hooks that they are not made for."""
         if self._graph_changed and self.content is not None:
             _Graph(self.content).check()
 
@@ -358,7 +358,7 @@ class _Graph:
     def _depth(self, name: str) -> int:
         """How many chains deep the walk from this one can go."""
         if name in self._open:
-            raise NetlinkError(errno.ELOOP, f"chain {name} leads back to itself")
+            raise NetlinkError(errno.EMLINK, f"chain {name} leads back to itself")
         if name not in self._depths:
             self._open.add(name)
             self._depths[name] = 1 + max(map(self._depth, self._next(name)), default=0)
