@@ -56,9 +56,8 @@ def test_as_printed(percale, tmp_path, verb):
     status, out, err = percale(verb, "-f", "sample.yaml")
     assert (status, out) == (1, "")
     number, quote_it, twice, keep_one, *_ = err.splitlines()
-    assert number.startswith(
-        "sample.yaml:14: WorkloadEndpoint default/node1-k8s-my--nginx--b1337a-eth0: spec.containerID"
-    )
+    subject = "WorkloadEndpoint default/node1-k8s-my--nginx--b1337a-eth0"
+    assert number.startswith(f"sample.yaml:14: {subject}: spec.containerID: ")
     assert "1337495556942031415926535 does not fit 64 bits" in number
     assert quote_it == '    write it in quotes: "1337495556942031415926535"'
     assert twice.startswith(f"sample.yaml:16: {subject}: ")
