@@ -91,7 +91,7 @@ def _float32_text(value: float) -> str:
         single = _single(value)
     except OverflowError:
         return "+Inf" if value > 0 else "-Inf"
-    scientific = next(text for text in (f"{value:.{n}e}" for n in range(17)) if _single(float(text)) == single)
+    scientific = next(text for text in (f"{single:.{n}e}" for n in range(17)) if _single(float(text)) == single)
     mantissa, _, exponent = scientific.partition("e")
     if -4 <= int(exponent) < 6:
         digits = len(mantissa.strip("-").replace(".", ""))
