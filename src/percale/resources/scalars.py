@@ -87,9 +87,8 @@ def _float(digits: str) -> float | str:
 
 def _float32_text(value: float) -> str:
     """Go's shortest text for the nearest 32-bit float; an exponent is written below -4 and from 6 on."""
-    try:
-        single = _single(value)
-    except OverflowError:
+    single = _single(value)
+    if not fits_json(single):
         return "+Inf" if value > 0 else "-Inf"
     scientific = next(text for text in (f"{single:.{n}e}" for n in range(17)) if _single(float(text)) == single)
     mantissa, _, exponent = scientific.partition("e")
@@ -101,5 +100,8 @@ def _float32_text(value: float) -> str:
 
 
 def _single(value: float) -> float:
-    single: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    try:
+        single: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
     return single
