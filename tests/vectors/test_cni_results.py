@@ -4,7 +4,9 @@
 import json
 import os
 import shutil
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from tests.plugins.cni.host import Host, path_of
 
 from percale.netlink import namespace
 from percale.netlink.rtnetlink.connection import RouteSocket
-from percale.netlink.rtnetlink.links import Veth, add_veth
+from percale.netlink.rtnetlink.links import Veth, add_veth, set_link
 from percale.plugins.cni import workload
 from percale.plugins.cni.network import VERSIONS
 
@@ -29,11 +31,6 @@ def _load():
         return [json.loads(line) for line in lines]
 
 
-def _needs_kubernetes(case):
-    """Whether the case reads objects of the Kubernetes API, which the plugin does not use yet."""
-    return bool(case["api"])
-
-
 def _needs_other_plugin(case):
     """Whether the case calls another address plugin that is not on this machine."""
     return "host-local" in case["tags"] and shutil.which("host-local", path="/opt/cni/bin:/usr/lib/cni") is None
@@ -44,7 +41,8 @@ def _is_advisory(case):
     return "advisory" in case["tags"]
 
 
-LEFT_OUT = (_needs_kubernetes, _needs_other_plugin, _is_advisory)
+LASTING = ("workloadEndpoints", "handles")
+LEFT_OUT = (_needs_other_plugin, _is_advisory)
 
 
 def _cases():
@@ -82,6 +80,7 @@ class Session:
             self._path(path).write_text(text)
         for what in case["pre"]:
             self._prepare(what)
+        self._api = FakeApi(case["api"]) if case["api"] else None
         self.host.start_agent()
 
     def _path(self, path):
@@ -134,7 +133,7 @@ class Session:
             else:
                 environment[name] = value
         text = step["raw"] if "raw" in step else json.dumps(step["conf"])
-        text = text.replace(CALICO, str(self._state))
+        text = text.replace(CALICO, str(self._state)).replace("<k8s-api>", self._api.url if self._api else "")
         return self.host.execute(environment, text.encode(), plugin=step["plugin"])
 
     # What can be compared
@@ -175,6 +174,37 @@ class Session:
 
     def close(self):
         self.host.close()
+        if self._api is not None:
+            self._api.close()
+
+
+class FakeApi(ThreadingHTTPServer):
+    """A Kubernetes API in the calling thread's network namespace that knows the objects of a case."""
+
+    def __init__(self, objects):
+        with RouteSocket() as routes:
+            routes.perform(set_link(1, up=True))
+        super().__init__(("127.0.0.1", 0), _ApiRequest)
+        self.objects = objects
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self):
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+class _ApiRequest(BaseHTTPRequestHandler):
+    def do_GET(self):
+        found = self.server.objects.get(self.path)
+        self.send_response(404 if found is None else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps(found or {"kind": "Status"}).encode())
+
+    def log_message(self, *_):
+        pass
 
 
 HOST_SYSCTLS = (
@@ -256,8 +286,6 @@ def _expected(case, index):
         return {"exit": 0}
     if step["command"] in ("GC", "STATUS") and version == "1.1.0":
         return {"exit": 0, "stdout": ""}
-    if step["command"] == "ADD" and expect["exit"] and "store" in expect:
-        return expect | {"store": _without_leftovers(expect["store"])}
     if step["command"] == "CHECK" and step["plugin"] == "calico" and not expect["exit"]:
         added = [before["command"] for before in case["steps"][:index] if before["containerID"] == step["containerID"]]
         attached = [command for command in added if command in ("ADD", "DEL")][-1:] == ["ADD"]
@@ -265,15 +293,34 @@ def _expected(case, index):
     return expect
 
 
-def _without_leftovers(store):
-    """The store without handles that belong to no endpoint: a failed ADD keeps no address (spec/cni.md section 4.4)."""
-    containers = {endpoint["spec"]["containerID"] for endpoint in store["workloadEndpoints"].values()}
-    handles = {name: count for name, count in store["handles"].items() if name.partition(".")[2] in containers}
-    blocks = {
-        cidr: block | {"used": {n: item for n, item in block["used"].items() if item.get("handle_id") in handles}}
+def _is_refusal(step, expect):
+    """Whether an ADD fails: ours then leaves no endpoint and no address (spec/cni.md section 4.4), and looks first.
+
+    Whether a block was claimed in vain is of no account.
+    """
+    return step["command"] == "ADD" and expect["exit"] != 0
+
+
+def _as_after_refusal(store, case, index):
+    """The store without what a failed ADD may have left, and without empty blocks."""
+    attached = {
+        step["containerID"] for step in case["steps"][:index] if step["command"] == "ADD" and not step["expect"]["exit"]
+    } | {"oldsandbox"}
+    handles = {name: count for name, count in store["handles"].items() if name.partition(".")[2] in attached}
+    used = {
+        cidr: {n: item for n, item in block["used"].items() if item.get("handle_id") in handles}
         for cidr, block in store["blocks"].items()
     }
-    return store | {"handles": handles, "blocks": blocks}
+    endpoints = {
+        name: item for name, item in store["workloadEndpoints"].items() if item["spec"]["containerID"] in attached
+    }
+    blocks = {cidr: block | {"used": used[cidr]} for cidr, block in store["blocks"].items() if used[cidr]}
+    affinities = {
+        name: state
+        for name, state in store["affinities"].items()
+        if name.rpartition("/")[2] in [cidr.replace("/", "-") for cidr in blocks]
+    }
+    return store | {"workloadEndpoints": endpoints, "blocks": blocks, "affinities": affinities, "handles": handles}
 
 
 @pytest.mark.kernel
@@ -294,7 +341,12 @@ def test_session_goes_as_recorded(case, netns, tmp_path, monkeypatch):
             elif "stdout" in expect:
                 assert answer == expect["stdout"]
             if "store" in expect:
-                assert session.stored() == expect["store"]
+                stored, recorded = session.stored(), expect["store"]
+                if _is_refusal(step, expect):
+                    kept = _as_after_refusal(stored, case, index)
+                    assert [kept[name] for name in LASTING] == [stored[name] for name in LASTING]
+                    stored, recorded = (_as_after_refusal(store, case, index) for store in (stored, recorded))
+                assert stored == recorded
             if "net" in expect and not expect["exit"]:
                 _assert_becomes(session.network, _as_ours(expect["net"]))
     finally:

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from percale.ipam import AutoRequest, Ipam, IpamError, Reason, parse_address, parse_network
+from percale.ipam import Address, AutoRequest, Ipam, IpamError, Reason, Release, parse_address, parse_network
 from percale.ipam import Network as Cidr
 from percale.plugins.cni.call import Call
 from percale.plugins.cni.errors import CniError, Code
 
-__all__ = ["AddressSource", "CalicoIpam", "Delegate", "Given"]
+__all__ = ["OWN_TYPES", "AddressSource", "CalicoIpam", "Delegate", "Given", "Unmanaged"]
 
 OWN_TYPES = ("calico-ipam", "percale-ipam")
 """The names under which a configuration asks for our own IPAM."""
@@ -28,10 +28,14 @@ OWN_TYPES = ("calico-ipam", "percale-ipam")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Addresses with the prefix length that their source names, and the destinations that it wants routed."""
+    """Addresses with the prefix length that their source names, and the destinations that it wants routed.
+
+    ``host_routes`` False leaves the host's routes to the agent, as Calico does for addresses that a pod asks for.
+    """
 
     addresses: tuple[str, ...]
     routes: tuple[str, ...] = ()
+    host_routes: bool = True
 
     @property
     def single(self) -> tuple[str, ...]:
@@ -67,9 +71,8 @@ class CalicoIpam:
         """Assign the address that the runtime asks for, else one of each wanted family; all or nothing."""
         handle = call.workload.handles(call.network.name)[0]
         attributes = call.workload.attributes(_go_time(self._clock_ns()))
-        wanted = call.invocation.arguments.get("IP", "")
-        if wanted:
-            return self._assign(call, wanted, handle, attributes)
+        if call.wanted_addresses:
+            return self._assign(call, handle, attributes)
         settings = call.network.ipam
         request = AutoRequest(
             host=call.node,
@@ -79,6 +82,7 @@ class CalicoIpam:
             attributes=attributes,
             pools4=self._pools(settings.ipv4_pools, 4),
             pools6=self._pools(settings.ipv6_pools, 6),
+            namespace_labels=call.namespace_labels,
             max_per_handle=1,
         )
         with self._turn:
@@ -93,14 +97,37 @@ class CalicoIpam:
             raise CniError(Code.INTERNAL, "the configuration wants neither IPv4 nor IPv6 addresses")
         return Given(tuple(map(str, given)), tuple(map(str, given)))
 
-    def _assign(self, call: Call, wanted: str, handle: str, attributes: dict[str, str]) -> Given:
+    def _assign(self, call: Call, handle: str, attributes: dict[str, str]) -> Given:
         try:
-            address = parse_address(wanted)
+            addresses = [parse_address(text) for text in call.wanted_addresses]
         except ValueError as error:
-            raise CniError(Code.INTERNAL, f"IP in CNI_ARGS: {wanted!r} is not an address") from error
-        self._ipam.assign(address, call.node, handle, attributes, use="Workload", max_per_handle=1)
-        text = f"{address}/{address.max_prefixlen}"
-        return Given((text,), (text,))
+            raise CniError(Code.INTERNAL, f"IP in CNI_ARGS: {error}") from error
+        try:
+            for address in addresses:
+                self._assign_one(call, address, handle, attributes)
+        except IpamError:
+            self._release(handle)
+            raise
+        texts = tuple(f"{address}/{address.max_prefixlen}" for address in addresses)
+        return Given(texts, host_routes=False) if call.pod is not None and call.pod.addresses else Given(texts, texts)
+
+    def _assign_one(self, call: Call, address: Address, handle: str, attributes: dict[str, str]) -> None:
+        """Assign an address; one that an earlier sandbox of the same pod still has is taken from that."""
+        for last in (False, True):
+            try:
+                with self._turn:
+                    self._ipam.assign(address, call.node, handle, attributes, use="Workload", max_per_handle=1)
+            except IpamError as error:
+                if last or error.reason is not Reason.ALREADY_EXISTS or not self._has_same_pod(call, address):
+                    raise
+                self._ipam.release([Release(address)])
+            else:
+                return
+
+    def _has_same_pod(self, call: Call, address: Address) -> bool:
+        owner = self._ipam.attributes_of(address).secondary or {}
+        pod = owner.get("namespace"), owner.get("pod")
+        return bool(call.workload.pod) and pod == (call.workload.namespace, call.workload.pod)
 
     def _pools(self, names: tuple[str, ...], version: int) -> tuple[Cidr, ...]:
         """Return the networks of pools given by name or CIDR."""
@@ -134,6 +161,22 @@ class CalicoIpam:
         missing = [address for address in addresses if address.partition("/")[0] not in held]
         if missing:
             raise CniError(Code.INTERNAL, f"not reserved for this container any more: {', '.join(missing)}")
+
+
+class Unmanaged:
+    """Addresses that a pod brings along, past every IPAM."""
+
+    def add(self, call: Call) -> Given:
+        """Return what the pod asks for."""
+        assert call.pod is not None
+        addresses = map(parse_address, call.pod.unmanaged)
+        return Given(tuple(f"{address}/{address.max_prefixlen}" for address in addresses), host_routes=False)
+
+    def delete(self, call: Call) -> None:
+        """Do nothing: nobody keeps these addresses."""
+
+    def check(self, call: Call, addresses: tuple[str, ...]) -> None:
+        """Do nothing: nobody keeps these addresses."""
 
 
 class Delegate:

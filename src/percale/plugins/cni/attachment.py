@@ -36,14 +36,21 @@ HOST_ROUTE_METRIC = 1024
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A pair to be made: names of both ends, the workload's addresses (``10.0.0.1/32``), and what goes with them."""
+    """A pair to be made: names of both ends, the workload's addresses (``10.0.0.1/32``), and what goes with them.
+
+    ``destinations`` are routed to the host, () means everything. An empty ``mac`` and an ``mtu`` of 0 leave the choice
+    to the kernel. ``host_routes`` False leaves the host's routes to the agent.
+    """
 
     host_interface: str
     interface: str
     addresses: tuple[str, ...]
+    destinations: tuple[str, ...] = ()
+    mac: str = ""
     mtu: int = 0
     queues: int = 1
     forwarding: bool = False
+    host_routes: bool = True
 
     @property
     def has_ipv4(self) -> bool:
@@ -75,6 +82,7 @@ class Attachment:
             peer_name=self.interface,
             mac=HOST_MAC,
             mtu=self.mtu,
+            peer_mac=self.mac,
             peer_namespace=container,
             queues=max(self.queues, 1),
         )
@@ -96,7 +104,7 @@ class Attachment:
         if link is None:
             raise CniError(Code.INTERNAL, f"interface {self.host_interface} vanished while it was set up")
         host.perform(set_link(link.index, up=True), context=f"interface {self.host_interface} up")
-        for address in self.addresses:
+        for address in self.addresses if self.host_routes else ():
             self._add_host_route(host, link.index, address)
 
     def _host_sysctls(self) -> list[tuple[str, str, bool]]:
@@ -146,6 +154,8 @@ class Attachment:
                 raise CniError(Code.INTERNAL, f"interface {self.interface} did not arrive in the container")
             container.perform(set_link(link.index, up=True), context=f"interface {self.interface} up")
             if self.has_ipv4:
+                direct = Route(f"{IPV4_GATEWAY}/32", interface=link.index, scope=SCOPE_LINK)
+                container.perform(add_route(direct), context=f"route to {IPV4_GATEWAY}")
                 self._add_gateway(container, link.index, IPV4_GATEWAY, "0.0.0.0/0")
             if self.has_ipv6:
                 self._add_gateway(container, link.index, IPV6_GATEWAY, "::/0")
@@ -157,14 +167,12 @@ class Attachment:
         self._set_forwarding()
         return link
 
-    def _add_gateway(self, container: RouteSocket, index: int, gateway: str, destination: str) -> None:
-        if ":" not in gateway:
-            direct = Route(f"{gateway}/32", interface=index, scope=SCOPE_LINK)
-            container.perform(add_route(direct), context=f"route to {gateway}")
+    def _add_gateway(self, container: RouteSocket, index: int, gateway: str, default: str) -> None:
         container.perform(replace_neighbor(Neighbor(index, gateway, HOST_MAC)), context=f"neighbor {gateway}")
-        container.perform(
-            add_route(Route(destination, interface=index, gateway=gateway)), context=f"route to {destination}"
-        )
+        for destination in self.destinations or (default,):
+            if (":" in destination) is (":" in gateway):
+                route = Route(destination, interface=index, gateway=gateway)
+                container.perform(add_route(route), context=f"route to {destination}")
 
     def _set_forwarding(self) -> None:
         value = "1" if self.forwarding else "0"

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Container
+from typing import TypeVar
 
 from percale.errors import PercaleError
 from percale.ipam import Ipam
@@ -14,6 +16,8 @@ from percale.resources import WorkloadEndpoint
 
 __all__ = ["collect"]
 
+T = TypeVar("T")
+U = TypeVar("U")
 log = logging.getLogger(__name__)
 
 _ORCHESTRATORS = ("cni", "k8s")
@@ -24,50 +28,47 @@ def collect(call: Call, endpoints: Endpoints, ipam: Ipam) -> None:
 
     Goes on after a failure and raises the first one in the end.
     """
+    known = {valid.container_id for valid in call.network.valid_attachments}
+    lost = {container: handle for container, handle in _handles(call, ipam).items() if container not in known}
     failures = [
-        failure
+        _attempt(_remove, endpoint, endpoints)
         for endpoint in list(endpoints.of_node(call.node))
-        if _is_unknown(endpoint, call) and (failure := _remove(endpoint, endpoints)) is not None
+        if endpoint.spec.container_id not in known and _is_of_network(endpoint, call, lost)
     ]
-    failures += [failure for handle in _unknown_handles(call, ipam) if (failure := _release(handle, ipam)) is not None]
-    if failures:
-        raise failures[0]
+    failures += [_attempt(_release, handle, ipam) for handle in lost.values()]
+    for failure in filter(None, failures):
+        raise failure
 
 
-def _is_unknown(endpoint: WorkloadEndpoint, call: Call) -> bool:
-    spec = endpoint.spec
-    ours = spec.orchestrator in _ORCHESTRATORS and bool(spec.container_id) and call.network.name in spec.profiles
-    # A workload has one endpoint, named by its first interface; any interface of the container keeps it.
-    return ours and all(spec.container_id != known.container_id for known in call.network.valid_attachments)
-
-
-def _remove(endpoint: WorkloadEndpoint, endpoints: Endpoints) -> PercaleError | OSError | None:
-    log.info("garbage collected: endpoint=%s", endpoint.key)
-    try:
-        endpoints.delete(endpoint)
-        attachment.remove_from_host(endpoint.spec.interface_name)
-    except (PercaleError, OSError) as error:
-        return error
-    return None
-
-
-def _unknown_handles(call: Call, ipam: Ipam) -> list[str]:
-    """Return the handles of this network and node whose container the runtime does not know."""
+def _handles(call: Call, ipam: Ipam) -> dict[str, str]:
+    """Return the handles of this network and node, by container."""
     prefix = f"{call.network.name}."
-    known = {f"{prefix}{attachment.container_id}" for attachment in call.network.valid_attachments}
-    found = {
-        item.canonical_handle
-        for block in ipam.blocks()
-        for item in block.attributes
-        if item.canonical_handle and (item.secondary or {}).get("node") == call.node
-    }
-    return sorted(handle for handle in found if handle.startswith(prefix) and handle not in known)
+    owners = (owner for block in ipam.blocks() for owner in block.attributes if owner.canonical_handle)
+    found = {owner.canonical_handle for owner in owners if (owner.secondary or {}).get("node") == call.node}
+    return {handle.removeprefix(prefix): handle for handle in found if handle and handle.startswith(prefix)}
 
 
-def _release(handle: str, ipam: Ipam) -> PercaleError | None:
+def _is_of_network(endpoint: WorkloadEndpoint, call: Call, containers: Container[str]) -> bool:
+    """Report whether an endpoint is of this network: by its profile, or by its container's address."""
+    spec = endpoint.spec
+    named = call.network.name in spec.profiles or spec.container_id in containers
+    return spec.orchestrator in _ORCHESTRATORS and bool(spec.container_id) and named
+
+
+def _remove(endpoint: WorkloadEndpoint, endpoints: Endpoints) -> None:
+    log.info("garbage collected: endpoint=%s", endpoint.key)
+    endpoints.delete(endpoint)
+    attachment.remove_from_host(endpoint.spec.interface_name)
+
+
+def _release(handle: str, ipam: Ipam) -> None:
     log.info("garbage collected: handle=%s", handle)
+    ipam.release_by_handle(handle)
+
+
+def _attempt(action: Callable[[T, U], None], first: T, second: U) -> PercaleError | OSError | None:
     try:
-        ipam.release_by_handle(handle)
-    except PercaleError as error:
+        action(first, second)
+    except (PercaleError, OSError) as error:
         return error
     return None

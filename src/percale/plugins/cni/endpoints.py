@@ -70,12 +70,12 @@ class Endpoints:
                 raise outcome.error
         return cast("WorkloadEndpoint", outcomes[-1].resource)
 
-    def add_profile(self, endpoint: WorkloadEndpoint, profile: Profile) -> WorkloadEndpoint:
-        """Make an existing endpoint name one more profile; raises Conflict if others keep changing it."""
+    def add_profile(self, endpoint: WorkloadEndpoint, name: str, profile: Profile | None) -> WorkloadEndpoint:
+        """Make an endpoint name one more profile, stored if given; raises Conflict if others keep changing it."""
         for attempt in range(_ATTEMPTS):
-            if profile.name in endpoint.spec.profiles:
+            if name in endpoint.spec.profiles:
                 return endpoint
-            spec = endpoint.spec.replace(profiles=(*endpoint.spec.profiles, profile.name))
+            spec = endpoint.spec.replace(profiles=(*endpoint.spec.profiles, name))
             try:
                 return self.write(endpoint.replace(spec=spec), profile)
             except Conflict:

@@ -16,12 +16,13 @@ from percale.datastore.revision import Revision
 from percale.errors import PercaleError
 from percale.netlink.rtnetlink.connection import RouteSocket
 from percale.plugins.cni import attachment
-from percale.plugins.cni.addresses import OWN_TYPES, AddressSource, CalicoIpam, Delegate, Given
+from percale.plugins.cni.addresses import OWN_TYPES, AddressSource, CalicoIpam, Delegate, Given, Unmanaged
 from percale.plugins.cni.attachment import Attachment
 from percale.plugins.cni.call import Call
 from percale.plugins.cni.endpoints import Endpoints
 from percale.plugins.cni.errors import CniError, Code
 from percale.plugins.cni.result import Interface, Result
+from percale.plugins.cni.surroundings import informed, uninformed
 from percale.plugins.cni.workload import profile_of
 from percale.resources import Profile, WorkloadEndpoint
 
@@ -56,7 +57,12 @@ class Lifecycle:
     def source(self, call: Call) -> AddressSource:
         """Return where this network's addresses come from; without ``ipam.type`` it is our own IPAM."""
         type_ = call.network.ipam.type
-        return self.ipam if type_ in ("", *OWN_TYPES) else Delegate(type_)
+        is_own = type_ in ("", *OWN_TYPES)
+        if call.pod is not None and (call.pod.addresses or call.pod.unmanaged):
+            if not is_own:
+                raise CniError(Code.INTERNAL, f"a pod cannot ask for addresses where ipam.type is {type_!r}")
+            return Unmanaged() if call.pod.unmanaged else self.ipam
+        return self.ipam if is_own else Delegate(type_)
 
     # ADD
 
@@ -67,6 +73,7 @@ class Lifecycle:
         as one more profile, and nothing else happens. Raises PercaleError or OSError.
         """
         _require_supported(call)
+        call = informed(call)
         mtu = self._mtu(call)
         container = _require_namespace(call)
         existing = self.endpoints.find(call.workload)
@@ -86,7 +93,7 @@ class Lifecycle:
         return _result(call, given.single, given.routes, link.mac, mtu)
 
     def _join(self, call: Call, existing: WorkloadEndpoint) -> Result:
-        stored = self.endpoints.add_profile(existing, self._profile(call))
+        stored = self.endpoints.add_profile(existing, call.network.name, self._profile(call))
         self._wait(call, stored)
         return _result(call, stored.spec.ip_networks, (), stored.spec.mac, 0)
 
@@ -95,9 +102,12 @@ class Lifecycle:
             host_interface=call.workload.host_interface,
             interface=call.invocation.interface,
             addresses=given.single,
+            destinations=_destinations(call),
+            mac=call.pod.mac if call.pod is not None else "",
             mtu=mtu,
             queues=call.network.num_queues,
             forwarding=call.network.container_settings.allow_ip_forwarding,
+            host_routes=given.host_routes,
         )
 
     def _mtu(self, call: Call) -> int:
@@ -127,13 +137,19 @@ class Lifecycle:
 
     def _write(self, call: Call, existing: WorkloadEndpoint | None, given: Given, mac: str) -> WorkloadEndpoint:
         fresh = call.workload.endpoint(given.single, call.network.name, mac)
+        if call.pod is not None:
+            fresh = call.pod.applied_to(fresh)
         if existing is not None:
             spec = fresh.spec.replace(endpoint=existing.spec.endpoint)
-            labels = {**existing.metadata.labels, **fresh.metadata.labels}
-            fresh = existing.with_metadata(labels=labels).replace(spec=spec)
+            changes = {"labels": fresh.metadata.labels, "generate_name": fresh.metadata.generate_name}
+            metadata = existing.metadata.replace(**changes)
+            fresh = existing.replace(metadata=metadata, spec=spec)
         return self.endpoints.write(fresh, self._profile(call))
 
-    def _profile(self, call: Call) -> Profile:
+    def _profile(self, call: Call) -> Profile | None:
+        """Return the network's profile, None where the profiles are those of Kubernetes' namespaces."""
+        if call.network.policy.type:
+            return None
         return profile_of(call.network.name, open_to_all=bool(call.workload.pod))
 
     def _wait(self, call: Call, stored: WorkloadEndpoint) -> None:
@@ -155,7 +171,7 @@ class Lifecycle:
             inside = background.submit(_remove_inside, call)
             endpoint = self.endpoints.forget(call.workload)
             outside = background.submit(_remove_outside, inside, endpoint)
-            failure = _attempt(self.source(call).delete, call)
+            failure = _attempt(self.source(call).delete, uninformed(call))
         outside.result()
         if failure is not None:
             raise failure
@@ -186,8 +202,6 @@ def _require_supported(call: Call) -> None:
         raise CniError(Code.INTERNAL, "requested feature is not supported for this runtime: ip_addrs_no_ipam")
     if network.policy_setup_timeout_seconds < 0:
         raise CniError(Code.INTERNAL, "policy_setup_timeout_seconds must not be negative")
-    if network.policy.type == "k8s":
-        raise CniError(Code.INTERNAL, "policy.type k8s needs the Kubernetes API, which this agent does not use")
 
 
 def _require_namespace(call: Call) -> int:
@@ -198,6 +212,15 @@ def _require_namespace(call: Call) -> int:
     if attachment.is_own_namespace(container):
         raise CniError(Code.INVALID_NAMESPACE, "the container must not have the host's network namespace")
     return container
+
+
+def _destinations(call: Call) -> tuple[str, ...]:
+    """Return what a pod reaches through its interface where another plugin gives addresses; () is everything."""
+    settings = call.network.ipam
+    if not call.workload.pod or settings.type != "host-local" or not settings.routes:
+        return ()
+    defaults = ("0.0.0.0/0", "::/0") if call.network.include_default_routes else ()
+    return tuple(dict.fromkeys((*(route.dst for route in settings.routes), *defaults)))
 
 
 def _is_alive(endpoint: WorkloadEndpoint, container: int) -> bool:

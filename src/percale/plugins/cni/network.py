@@ -21,14 +21,22 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")
 _OWN_TYPE = "percale"
 
 
+class _Route(msgspec.Struct, frozen=True):
+    dst: str = ""
+
+
 class IpamSettings(msgspec.Struct, frozen=True):
-    """Which plugin gives the addresses, of which families, from which pools; only the exact texts switch a family."""
+    """Which plugin gives the addresses, of which families, from which pools; only the exact texts switch a family.
+
+    ``routes`` are another plugin's, for the workload.
+    """
 
     type: str = ""
     assign_ipv4: str | None = None
     assign_ipv6: str | None = None
     ipv4_pools: tuple[str, ...] = ()
     ipv6_pools: tuple[str, ...] = ()
+    routes: tuple[_Route, ...] = ()
 
     @property
     def wants_ipv4(self) -> bool:
@@ -45,13 +53,19 @@ class PolicySettings(msgspec.Struct, frozen=True):
     """Where labels and profiles come from: the API for ``k8s``, else this configuration."""
 
     type: str = ""
+    k8s_api_root: str = ""
+    k8s_auth_token: str = ""
+    k8s_client_certificate: str = ""
+    k8s_client_key: str = ""
+    k8s_certificate_authority: str = ""
 
 
 class KubernetesSettings(msgspec.Struct, frozen=True):
-    """How the API would be reached."""
+    """How the API is reached, and which of its nodes this is."""
 
     kubeconfig: str = ""
     k8s_api_root: str = ""
+    node_name: str = ""
 
 
 class FeatureControl(msgspec.Struct, frozen=True):
@@ -113,6 +127,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     kubernetes: KubernetesSettings = KubernetesSettings()
     feature_control: FeatureControl = FeatureControl()
     container_settings: ContainerSettings = ContainerSettings()
+    include_default_routes: bool = False
     policy_setup_timeout_seconds: int = 0
     require_mtu_file: bool = False
     arguments: _Arguments = msgspec.field(default=_Arguments(), name="args")

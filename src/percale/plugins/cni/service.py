@@ -24,6 +24,7 @@ from percale.plugins.cni.invocation import Invocation
 from percale.plugins.cni.lifecycle import MTU_FILE, Lifecycle, WaitProgrammed
 from percale.plugins.cni.network import VERSIONS, Network
 from percale.plugins.cni.result import Result
+from percale.plugins.cni.surroundings import informed
 from percale.plugins.cni.workload import Workload, node_name
 from percale.plugins.protocol import Request, Response
 
@@ -99,7 +100,7 @@ class CniService:
             return self._commands[only_addresses, invocation.command](call)
 
     def _add_addresses(self, call: Call) -> Result:
-        given = self._addresses.add(call)
+        given = self._addresses.add(informed(call))
         return Result(given.addresses, given.routes)
 
     def _collect(self, call: Call) -> None:
