@@ -147,7 +147,7 @@ class TestStored:
             ({"profiles": "a"}, "spec.profiles: expected a list of texts, found the text 'a'"),
             ({"node": 5}, "spec.node: expected a text, found 5"),
             ({"ports": [{"port": 80.5}]}, "spec.ports[0].port: expected a whole number, found 80.5"),
-            ({"ports": [{"port": True}]}, "spec.ports[0].port: expected a whole number, found True"),
+            ({"ports": [{"port": True}]}, "spec.ports[0].port: expected a whole number, found true"),
             ({"ports": [{"port": 70000}]}, "spec.ports[0].port: 70000 is out of range: expected 0 to 65535"),
         ],
     )

@@ -16,7 +16,8 @@ from percale.resources.fields import FORMS, number
 from percale.resources.nodes import Member, Node, node_of, plain
 from percale.resources.presence import presence_problems
 from percale.resources.resource import Resource
-from percale.resources.scalars import Plain, text_of
+from percale.resources.scalars import text_of
+from percale.resources.type_words import found_text, go_type, go_value, items_text, unmarshal_text, written
 
 __all__ = ["Place", "Reader", "read_json"]
 
@@ -109,7 +110,7 @@ class Reader:
     def _list(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
         assert isinstance(wanted, inspect.VarTupleType)
         if not isinstance(node.value, list):
-            return self._wrong(node, place, f"a list of {_plural(wanted.item_type)}", _go_type(wanted))
+            return self._wrong(node, place, f"a list of {items_text(wanted.item_type)}", go_type(wanted))
         if not node.value:
             self._empty_lists.add(place.path)
         items = [self._item(item, wanted.item_type, place.item(index)) for index, item in enumerate(node.value)]
@@ -123,7 +124,7 @@ class Reader:
     def _map(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
         assert isinstance(wanted, inspect.DictType)
         if not isinstance(node.value, dict):
-            return self._wrong(node, place, "an object with members", _go_type(wanted))
+            return self._wrong(node, place, "an object with members", go_type(wanted))
         items = {
             name: self._item(member.node, wanted.value_type, place.key(name)) for name, member in node.value.items()
         }
@@ -163,28 +164,21 @@ class Reader:
         if not self._people or isinstance(value, list | dict):
             return self._wrong(node, place, "a text", "string")
         text = text_of(value)
-        written = node.text
-        if written is not None and written != text:
-            if isinstance(value, float) and written.lstrip("+-").replace("_", "").isdigit():
-                return self._refuse(
-                    node,
-                    place,
-                    f"the unquoted number {written} does not fit 64 bits and would become the text {text!r}",
-                    f'write it in quotes: "{written}"',
-                )
-            if value is not None:
-                self._warn(
-                    node, place, f"the unquoted {written} becomes the text {text!r}", f'to keep it, write "{written}"'
-                )
+        if node.text is None or node.text == text or value is None:
+            return text
+        if isinstance(value, float) and node.text.lstrip("+-").replace("_", "").isdigit():
+            message = f"the unquoted number {node.text} does not fit 64 bits and would become the text {text!r}"
+            return self._refuse(node, place, message, f'write it in quotes: "{node.text}"')
+        message = f"the unquoted {node.text} becomes the text {text!r}"
+        self._warn(node, place, message, f'to keep it, write "{node.text}"')
         return text
 
     def _integer(self, node: Node, wanted: inspect.Type, place: Place) -> Any:
         assert isinstance(wanted, inspect.IntType)
         value = _whole(node.value) if self._people else node.value
         if isinstance(value, bool) or not isinstance(value, int):
-            found = _wrong_text(node)
-            hint = f"remove the quotes: {node.value}" if isinstance(value, str) and value.isdigit() else ""
-            return self._wrong(node, place, "a whole number", _go_type(wanted), hint, found)
+            hint = f"remove the quotes: {value}" if isinstance(value, str) and value.isdigit() else ""
+            return self._wrong(node, place, "a whole number", go_type(wanted), hint)
         least = -(2**63) if wanted.ge is None else wanted.ge
         greatest = 2**63 - 1 if wanted.le is None else wanted.le
         if wanted.ge == 0 and wanted.le is None:
@@ -194,7 +188,7 @@ class Reader:
                 node,
                 place,
                 f"{value} is out of range: expected {least} to {greatest}",
-                calico=_unmarshal_text(f"number {value}", place, _go_type(wanted)),
+                calico=unmarshal_text(f"number {value}", place.owner, place.dotted, go_type(wanted)),
             )
         return value
 
@@ -229,15 +223,15 @@ class Reader:
             )
         )
 
-    def _wrong(self, node: Node, place: Place, wanted: str, go_type: str, hint: str = "", found: str = "") -> Any:
+    def _wrong(self, node: Node, place: Place, wanted: str, go_name: str, hint: str = "") -> Any:
         if not hint and wanted.startswith("a list") and not isinstance(node.value, dict):
-            hint = f"write [{_written(node)}]"
+            hint = f"write [{written(node)}]"
         return self._refuse(
             node,
             place,
-            f"expected {wanted}, found {found or _wrong_text(node)}",
+            f"expected {wanted}, found {found_text(node)}",
             hint,
-            calico=_unmarshal_text(_go_value(node.value), place, go_type),
+            calico=unmarshal_text(go_value(node.value), place.owner, place.dotted, go_name),
         )
 
     def _refuse(self, node: Node, place: Place, message: str, hint: str = "", calico: str = "") -> Any:
@@ -341,28 +335,6 @@ def _zero(wanted: inspect.Type) -> Any:
             return None
 
 
-def _written(node: Node) -> str:
-    return node.text if node.text is not None else str(node.value)
-
-
-def _wrong_text(node: Node) -> str:
-    match node.value:
-        case dict():
-            return "an object with members"
-        case list():
-            return "a list"
-        case str() as text:
-            return f"the text {text!r}"
-        case _:
-            return _written(node) or "nothing"
-
-
-def _plural(wanted: inspect.Type) -> str:
-    while isinstance(wanted, inspect.Metadata):
-        wanted = wanted.type
-    return {inspect.StrType: "texts", inspect.StructType: "objects"}.get(type(wanted), "values")
-
-
 def _suggestion(name: str, owner: type, place: Place) -> str:
     from difflib import get_close_matches  # slow to import; only the unlucky pay
 
@@ -375,49 +347,3 @@ def _suggestion(name: str, owner: type, place: Place) -> str:
         if name in _fields(ObjectMeta):
             return f"{name!r} belongs under metadata"
     return f"known here: {', '.join(sorted(set(known)))}"
-
-
-def _go_value(value: Plain | list[Any] | dict[str, Any]) -> str:
-    match value:
-        case bool():
-            return "bool"
-        case int() | float():
-            return f"number {value}" if isinstance(value, float) else "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
-
-
-_GO_INTEGERS = {(0, 255): "uint8", (0, 65535): "uint16", (0, 4294967295): "uint32", (0, None): "uint64"} | {
-    (-(2**31), 2**31 - 1): "int32",
-    (-(2**63), 2**63 - 1): "int64",
-}
-
-
-def _go_type(wanted: inspect.Type) -> str:
-    match wanted:
-        case inspect.Metadata():
-            return str((wanted.extra or {}).get("type") or _go_type(wanted.type))
-        case inspect.StrType():
-            return "string"
-        case inspect.IntType():
-            return _GO_INTEGERS.get((wanted.ge, wanted.le), "int")  # type: ignore[arg-type]
-        case inspect.StructType():
-            return f"v3.{wanted.cls.__name__}"
-        case inspect.VarTupleType():
-            return f"[]{_go_type(wanted.item_type)}"
-        case inspect.DictType():
-            return f"map[string]{_go_type(wanted.value_type)}"
-        case _:
-            return "bool"
-
-
-def _unmarshal_text(found: str, place: Place, go_type: str) -> str:
-    """What Go's decoder says of a value of the wrong type."""
-    where = f"Go struct field {place.owner}.{place.dotted}" if place.owner else "Go value"
-    return (
-        f"error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into {where} of type {go_type}"
-    )
