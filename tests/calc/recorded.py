@@ -9,7 +9,7 @@ import msgspec
 from percale.calc.compiled import RuleSide
 from percale.calc.host_state import WorkloadInterface
 from percale.calc.services import EndpointSlice
-from percale.resources import decode_json
+from percale.resources import decode_json, defaulted
 
 POLICY_KINDS = {"NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy"}
 KINDS = POLICY_KINDS | {
@@ -28,21 +28,7 @@ def read(document):
     kind = document["kind"]
     if kind == "EndpointSlice":
         return msgspec.convert(document, EndpointSlice)
-    return _defaulted(decode_json(json.dumps(document), kind))
-
-
-def _defaulted(resource):
-    spec = resource.spec
-    if resource.kind in POLICY_KINDS and not spec.types:
-        types = ("Egress",) if spec.egress and not spec.ingress else ("Ingress", *(["Egress"] if spec.egress else []))
-        return resource.replace(spec=spec.replace(types=types))
-    if resource.kind == "WorkloadEndpoint":
-        forced = {
-            "projectcalico.org/namespace": resource.namespace,
-            "projectcalico.org/orchestrator": spec.orchestrator,
-        }
-        return resource.with_metadata(labels=resource.labels | forced)
-    return resource
+    return defaulted(decode_json(json.dumps(document), kind))
 
 
 def described(state):

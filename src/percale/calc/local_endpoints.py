@@ -42,7 +42,7 @@ class LocalEndpoints:
         self._forget(endpoint_id)
         self._resources[endpoint_id] = resource
         self._cluster.policy_index.put(endpoint_id, contributor.labels, contributor.profiles)
-        for name in resource.spec.profiles:
+        for name in set(resource.spec.profiles):
             self._listed.setdefault(name, set()).add(endpoint_id)
             self.changed_profiles.add(name)
         if isinstance(resource, WorkloadEndpoint):
@@ -102,7 +102,7 @@ class LocalEndpoints:
         if resource is None:
             return
         self.changed.add(endpoint_id)
-        for name in resource.spec.profiles:
+        for name in set(resource.spec.profiles):
             self._listed[name].discard(endpoint_id)
             if not self._listed[name]:
                 del self._listed[name]
