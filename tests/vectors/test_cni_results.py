@@ -4,17 +4,16 @@
 import json
 import os
 import shutil
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.plugins.cni.api import FakeApi
 from tests.plugins.cni.host import Host, path_of
 
 from percale.netlink import namespace
 from percale.netlink.rtnetlink.connection import RouteSocket
-from percale.netlink.rtnetlink.links import Veth, add_veth, set_link
+from percale.netlink.rtnetlink.links import Veth, add_veth
 from percale.plugins.cni import workload
 from percale.plugins.cni.network import VERSIONS
 
@@ -176,35 +175,6 @@ class Session:
         self.host.close()
         if self._api is not None:
             self._api.close()
-
-
-class FakeApi(ThreadingHTTPServer):
-    """A Kubernetes API in the calling thread's network namespace that knows the objects of a case."""
-
-    def __init__(self, objects):
-        with RouteSocket() as routes:
-            routes.perform(set_link(1, up=True))
-        super().__init__(("127.0.0.1", 0), _ApiRequest)
-        self.objects = objects
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def close(self):
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
-
-
-class _ApiRequest(BaseHTTPRequestHandler):
-    def do_GET(self):
-        found = self.server.objects.get(self.path)
-        self.send_response(404 if found is None else 200)
-        self.end_headers()
-        self.wfile.write(json.dumps(found or {"kind": "Status"}).encode())
-
-    def log_message(self, *_):
-        pass
 
 
 HOST_SYSCTLS = (
