@@ -113,6 +113,52 @@ def test_pool(spec, names):
             {"spec.importV4[0]"},
         ),
         ("BGPFilter", {"exportV4": [{"action": ""}]}, {"Action", "spec.exportV4[0].action"}),
+        (
+            "BGPConfiguration",
+            {
+                "communities": [{"name": "a", "value": "65536:1"}],
+                "prefixAdvertisements": [{"cidr": "192.0.2.0/24", "communities": ["a"]}],
+            },
+            {"Spec.Communities[].Value"},
+        ),
+        (
+            "BGPFilter",
+            {
+                "exportV4": [
+                    {
+                        "action": "Accept",
+                        "cidr": "192.0.2.0/24",
+                        "matchOperator": "In",
+                        "prefixLength": {"min": 0, "max": 33},
+                    }
+                ]
+            },
+            {"Max", "spec.exportV4[0].prefixLength.max"},
+        ),
+        (
+            "BGPFilter",
+            {"exportV6": [{"action": "Accept", "prefixLength": {"max": 128}}]},
+            {"spec.exportV6[0]"},
+        ),
+        (
+            "BGPFilter",
+            {"exportV4": [{"action": "Accept", "operations": [{}]}]},
+            {"spec.exportV4[0].operations[0]"},
+        ),
+        (
+            "BGPFilter",
+            {"exportV4": [{"action": "Accept", "communities": {"values": ["1:2", "3:4"]}}]},
+            {"spec.exportV4[0].communities.values"},
+        ),
+        (
+            "BGPFilter",
+            {"exportV4": [{"action": "Accept", "communities": {"values": ["65536:1"]}}]},
+            {"spec.exportV4[0].communities.values[0]"},
+        ),
+        ("FelixConfiguration", {"bpfDSROptoutCIDRs": ["192.0.2.1/24"]}, set()),
+        ("FelixConfiguration", {"bpfDSROptoutCIDRs": ["192.0.2.1/24", "x"]}, {"BPFDSROptoutCIDRs"}),
+        ("IPPool", {"cidr": "192.0.2.1"}, {"spec.cidr"}),
+        ("IPPool", {"cidr": "192.0.2.1/24"}, {"CIDR", "spec"}),
     ],
 )
 def test_other_kinds(kind, spec, names):

@@ -175,6 +175,27 @@ class TestStream:
         lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
         assert "values after aliases are followed" in refused("\n".join(lines))[0]
 
+    def test_the_number_of_documents_is_limited(self, monkeypatch):
+        """The stream is read up to the limit, and the first document beyond is named."""
+        monkeypatch.setattr("percale.resources.documents.MAX_DOCUMENTS", 2)
+        assert names("---\n".join(map(profile, "ab"))) == ["a", "b"]
+        assert refused("---\n".join(map(profile, "abc"))) == [
+            "x.yaml:11: more than 2 documents\n    cut the file into several"
+        ]
+
+    def test_tags_say_what_a_scalar_is(self):
+        """A tagged text stays a text, a tagged binary is decoded."""
+        text = (
+            "apiVersion: projectcalico.org/v3\nkind: Profile\nmetadata: {name: !!str 010, labels: {a: !!binary aGk=}}\n"
+        )
+        assert (only(text).resource.name, only(text).resource.labels) == ("010", {"a": "hi"})
+
+    def test_members_of_a_list_are_known(self):
+        """A typed list has items, which are a list, and nothing else."""
+        head = "apiVersion: projectcalico.org/v3\nkind: TierList\n"
+        assert refused(head + "item: []\n") == ["x.yaml:3: unknown field 'item' in a list\n    a list has items"]
+        assert refused(head + "items: {}\n")[0].startswith("x.yaml:3: items: expected a list of resources")
+
     def test_text_that_is_not_utf8_is_refused(self):
         """The line of the first wrong byte is named."""
         assert refused(b"kind: Tier\nname: \xff\n") == ["x.yaml:2: not UTF-8\n    save the file as UTF-8"]

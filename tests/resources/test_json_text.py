@@ -24,6 +24,7 @@ from percale.resources import (
     decode_json,
     encode_json,
     encode_json_list,
+    go_json,
 )
 from percale.resources.reader import read_json
 
@@ -109,6 +110,11 @@ def test_a_typed_list():
     text = encode_json_list("Tier", [Tier(metadata=ObjectMeta(name="a"))], resource_version="7", indent=2)
     assert json.loads(text)["metadata"] == {"resourceVersion": "7"}
     assert json.loads(text)["items"][0]["metadata"] == {"name": "a"}
+
+
+def test_builtins_are_encoded_in_the_order_given():
+    """What is no resource is written by the same rules."""
+    assert go_json({"b": 1.0, "a": ["<", 1e21, None]}) == b'{"b":1,"a":["\\u003c",1e+21,null]}'
 
 
 class TestStored:
