@@ -133,8 +133,9 @@ def _without_answers(packets):
     asked=st.lists(first_packets(), min_size=20, max_size=30),
     action=st.sampled_from(HostAction),
     deny=st.sampled_from(DenyAction),
+    share_from=st.integers(1, 3),
 )
-def test_twin_and_kernel_agree(wire, messages, asked, action, deny):
+def test_twin_and_kernel_agree(wire, messages, asked, action, deny, share_from):
     """Random states, random packets over real wires: what arrives is what the twin let pass."""
     with_macs = [
         replace(message, endpoint=replace(message.endpoint, mac=far_mac(message.endpoint.interface)))
@@ -142,7 +143,8 @@ def test_twin_and_kernel_agree(wire, messages, asked, action, deny):
         else message
         for message in messages
     ]
-    with Pair(wire, [*with_macs, InSync()], endpoint_to_host_action=action, deny_action=deny) as pair:
+    config = {"endpoint_to_host_action": action, "deny_action": deny, "share_policies_from": share_from}
+    with Pair(wire, [*with_macs, InSync()], **config) as pair:
         pair.compare(_without_answers(asked))
 
 

@@ -57,11 +57,21 @@ def _dead_ends(state):
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(states(), st.lists(packets(), min_size=1, max_size=12), st.sampled_from(HostAction), st.booleans())
-def test_evaluator_and_twin_agree(messages, asked, action, drop_invalid):
+@given(
+    states(),
+    st.lists(packets(), min_size=1, max_size=12),
+    st.sampled_from(HostAction),
+    st.booleans(),
+    st.integers(1, 3),
+)
+def test_evaluator_and_twin_agree(messages, asked, action, drop_invalid, share_from):
     """Whatever the state, policy's verdict on a packet and the walk through the rendered rules are the same."""
     twin = TwinDataplane(
-        DataplaneConfig(endpoint_to_host_action=action, disable_conntrack_invalid_check=not drop_invalid)
+        DataplaneConfig(
+            endpoint_to_host_action=action,
+            disable_conntrack_invalid_check=not drop_invalid,
+            share_policies_from=share_from,
+        )
     )
     twin.add_route("0.0.0.0/0", "eth0")
     twin.add_route("::/0", "eth0")

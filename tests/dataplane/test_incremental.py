@@ -16,6 +16,7 @@ from percale.calc.host_state import (
     PoolUpdate,
     ProfileUpdate,
 )
+from percale.dataplane.config import DataplaneConfig
 from percale.dataplane.tables import read_contents
 from percale.dataplane.twin import TwinDataplane
 
@@ -38,10 +39,11 @@ def held(twin):
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(states(), st.data())
-def test_incremental_equals_from_scratch(first, data):
+@given(states(), st.data(), st.integers(1, 3))
+def test_incremental_equals_from_scratch(first, data, share_from):
     """After any sequence of changes the tables equal those of a dataplane that saw the last state only."""
-    twin = TwinDataplane()
+    config = DataplaneConfig(share_policies_from=share_from)
+    twin = TwinDataplane(config)
     for name in ("calia", "calib"):
         twin.network.set_link(name)
     assert twin.apply([*first, InSync()]).ok
@@ -51,7 +53,7 @@ def test_incremental_equals_from_scratch(first, data):
         state = state.after(batch)
         applied = twin.apply(batch)
         assert applied.ok, applied
-    fresh = TwinDataplane()
+    fresh = TwinDataplane(config)
     for name in ("calia", "calib"):
         fresh.network.set_link(name)
     assert fresh.apply(messages_of(state)).ok

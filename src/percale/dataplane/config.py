@@ -30,6 +30,8 @@ class DataplaneConfig:
 
     ``interface_prefixes`` say which interfaces are a workload's; ``route_protocol`` and ``route_metric`` are those of
     the routes to local workloads; ``grace_s`` is how long an unknown route on such an interface is spared.
+    A policy that ``share_policies_from`` tiers' chains hold stands in a chain of its own: more mean less work for a new
+    connection's first packet, fewer less work for a change of the policy.
     ``disable_conntrack_invalid_check`` lets policy judge packets that conntrack calls invalid. ``rp_filter`` is what
     each workload interface gets; None takes the host's default as found at start.
     """
@@ -49,6 +51,7 @@ class DataplaneConfig:
     route_protocol: int = 3
     route_metric: int = 1024
     remove_external_routes: bool = True
+    share_policies_from: int = 4
     grace_s: float = 10.0
     rp_filter: int | None = None
     force: bool = False

@@ -1,17 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs, stages and literal sets in use, each kept in the ruleset as long as somebody refers to it."""
+"""The programs and stages in use, each kept in the ruleset as long as somebody refers to it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from typing import TypeAlias
 
 from percale.calc.compiled import CompiledPolicy, CompiledProfile, IPSetID, PolicyID
-from percale.dataplane.literals import Literal
-from percale.dataplane.programs import Body, Direction, ProfileStage, Program, RenderedChain, RuleWriter, Stage
+from percale.dataplane.literal_store import LiteralStore
+from percale.dataplane.programs import (
+    Body,
+    Direction,
+    PolicyStage,
+    ProfileStage,
+    Program,
+    RenderedChain,
+    RuleWriter,
+    Stage,
+    TierStage,
+    may_stand_alone,
+    rules_of,
+)
+from percale.dataplane.rules import ip_sets_of
 from percale.dataplane.ruleset import Ruleset
+from percale.netlink.nftables.objects import Chain
 
 __all__ = ["ProgramStore"]
+
+_NOTHING = RenderedChain(Chain(""), ())
+_Half: TypeAlias = tuple[Direction, PolicyID]
 
 
 class ProgramStore:
@@ -22,16 +39,18 @@ class ProgramStore:
 
     def __init__(self, ruleset: Ruleset, writer: RuleWriter) -> None:
         self._ruleset, self._writer = ruleset, writer
+        self._literals = LiteralStore(ruleset)
         self._policies: dict[PolicyID, CompiledPolicy] = {}
         self._profiles: dict[str, CompiledProfile] = {}
         self._programs: Counter[Program] = Counter()
-        self._stages: Counter[Stage] = Counter()
+        self._stages: Counter[TierStage | ProfileStage] = Counter()
         self._written: dict[Stage, RenderedChain] = {}
-        self._literals: Counter[Literal] = Counter()
-        self._stages_of_policy: dict[PolicyID, set[Stage]] = {}
-        self._stages_of_profile: dict[str, set[Stage]] = {}
+        self._tiers_of: dict[_Half, set[TierStage]] = {}
         self._stages_of_set: dict[IPSetID, set[Stage]] = {}
-        self._bodies: dict[tuple[PolicyID, Direction], tuple[Body, ...]] = {}
+        self._bodies: dict[_Half, tuple[Body, ...]] = {}
+        self._alone: set[_Half] = set()
+        self._changed: set[_Half] = set()
+        self._recounted: set[_Half] = set()
         self._dirty: set[Stage] = set()
 
     def __len__(self) -> int:
@@ -41,18 +60,18 @@ class ProgramStore:
     def put_policy(self, policy: CompiledPolicy) -> None:
         """A policy is new or has new content."""
         self._policies[policy.id] = policy
-        self._forget_bodies(policy.id)
-        self._dirty |= self._stages_of_policy.get(policy.id, set())
+        self._changed.update(_halves(policy.id))
 
     def remove_policy(self, policy_id: PolicyID) -> None:
         """A policy is gone; no endpoint may refer to it any more."""
         del self._policies[policy_id]
-        self._forget_bodies(policy_id)
+        self._changed.update(_halves(policy_id))
 
     def put_profile(self, profile: CompiledProfile) -> None:
         """A profile is new or has new content."""
         self._profiles[profile.name] = profile
-        self._dirty |= self._stages_of_profile.get(profile.name, set())
+        stages = (ProfileStage("ingress", profile.name), ProfileStage("egress", profile.name))
+        self._dirty.update(stage for stage in stages if stage in self._stages)
 
     def remove_profile(self, name: str) -> None:
         """A profile is gone; no endpoint may refer to it any more."""
@@ -60,12 +79,10 @@ class ProgramStore:
 
     def set_moved(self, set_id: IPSetID) -> None:
         """An IP set has another kernel set now: rules that look into it must be written anew."""
-        stages = self._stages_of_set.get(set_id, set())
-        self._dirty |= stages
-        for stage in stages:
+        for stage in self._stages_of_set.get(set_id, ()):
+            self._dirty.add(stage)
             if not isinstance(stage, ProfileStage):
-                for policy_id in stage.policies:
-                    self._forget_bodies(policy_id)
+                self._changed.update(half for half in _halves_of(stage) if self._looks_into(half, set_id))
 
     def acquire(self, program: Program) -> str:
         """One more endpoint uses the program; return the name of its first chain."""
@@ -88,74 +105,111 @@ class ProgramStore:
 
     def settle(self) -> None:
         """Write the chains of all stages that changed."""
-        for stage in sorted(self._dirty):
-            old = self._written.get(stage)
-            new = self._writer.stage(stage, self._policies, self._profiles, self._bodies_of)
-            self._refer(stage, old, new)
-            self._written[stage] = new
-            if old is None or new.rules != old.rules:
-                self._ruleset.put_chain(new.chain, new.rules)
-        self._dirty.clear()
+        for half in self._changed:
+            self._bodies.pop(half, None)
+        retired = [stage for half in self._changed | self._recounted for stage in self._settle_half(half)]
+        for stage in sorted(self._dirty, key=lambda stage: stage.chain.name):
+            self._write(stage)
+        for stage in retired:
+            self._erase(stage)
+        for touched in (self._changed, self._recounted, self._dirty):
+            touched.clear()
 
-    def _acquire_stage(self, stage: Stage) -> None:
+    def _settle_half(self, half: _Half) -> list[PolicyStage]:
+        """Decide where a policy's rules stand, and which stages must be written for it; return a stage that ends."""
+        policy, tiers, stage = self._policies.get(half[1]), self._tiers_of.get(half, ()), PolicyStage(*half)
+        alone = (
+            policy is not None
+            and len(tiers) >= self._writer.config.share_policies_from
+            and may_stand_alone(policy, half[0])
+        )
+        was_alone = half in self._alone
+        if alone != was_alone:
+            (self._alone.add if alone else self._alone.discard)(half)
+        if alone != was_alone or (half in self._changed and not alone):
+            self._dirty.update(tiers)
+        if alone and (half in self._changed or not was_alone):
+            self._dirty.add(stage)
+        if alone or not was_alone:
+            return []
+        self._dirty.discard(stage)
+        return [stage]
+
+    def _acquire_stage(self, stage: TierStage | ProfileStage) -> None:
         self._stages[stage] += 1
         if self._stages[stage] == 1:
-            for owners in self._owners(stage):
-                owners.add(stage)
             self._dirty.add(stage)
+            if isinstance(stage, TierStage):
+                for half in _halves_of(stage):
+                    self._tiers_of.setdefault(half, set()).add(stage)
+                    self._recounted.add(half)
 
-    def _release_stage(self, stage: Stage) -> None:
+    def _release_stage(self, stage: TierStage | ProfileStage) -> None:
         self._stages[stage] -= 1
         if self._stages[stage]:
             return
         del self._stages[stage]
         self._dirty.discard(stage)
-        for owners in self._owners(stage):
-            owners.discard(stage)
+        self._erase(stage)
+        if isinstance(stage, TierStage):
+            for half in _halves_of(stage):
+                self._tiers_of[half].discard(stage)
+                if not self._tiers_of[half]:
+                    del self._tiers_of[half]
+                self._recounted.add(half)
+
+    def _write(self, stage: Stage) -> None:
+        old, new = self._written.get(stage), self._rendered(stage)
+        self._refer(stage, old or _NOTHING, new)
+        self._written[stage] = new
+        if old is None or new.rules != old.rules:
+            self._ruleset.put_chain(new.chain, new.rules)
+
+    def _erase(self, stage: Stage) -> None:
         old = self._written.pop(stage, None)
         if old is not None:
-            self._refer(stage, old, None)
+            self._refer(stage, old, _NOTHING)
             self._ruleset.drop_chain(old.chain.name)
 
-    def _owners(self, stage: Stage) -> list[set[Stage]]:
-        if isinstance(stage, ProfileStage):
-            return [self._stages_of_profile.setdefault(stage.profile, set())]
-        return [self._stages_of_policy.setdefault(policy_id, set()) for policy_id in stage.policies]
+    def _rendered(self, stage: Stage) -> RenderedChain:
+        match stage:
+            case ProfileStage():
+                return self._writer.profile(stage, self._profiles[stage.profile])
+            case PolicyStage(direction, policy_id):
+                return self._writer.policy(stage, self._policies[policy_id], self._bodies_of((direction, policy_id)))
+            case TierStage():
+                held = (
+                    (self._policies[half[1]], None if half in self._alone else self._bodies_of(half))
+                    for half in _halves_of(stage)
+                )
+                return self._writer.tier(stage, list(held))
 
-    def _refer(self, stage: Stage, old: RenderedChain | None, new: RenderedChain | None) -> None:
+    def _refer(self, stage: Stage, old: RenderedChain, new: RenderedChain) -> None:
         """Move the references of a stage from what it looked into to what it looks into now."""
-        before = (old.literals, old.ip_sets) if old else (frozenset[Literal](), frozenset[IPSetID]())
-        after = (new.literals, new.ip_sets) if new else (frozenset[Literal](), frozenset[IPSetID]())
-        self._acquire_literals(after[0] - before[0])
-        self._release_literals(before[0] - after[0])
-        for set_id in after[1] - before[1]:
+        self._literals.acquire(new.literals - old.literals)
+        self._literals.release(old.literals - new.literals)
+        for set_id in new.ip_sets - old.ip_sets:
             self._stages_of_set.setdefault(set_id, set()).add(stage)
-        for set_id in before[1] - after[1]:
-            stages = self._stages_of_set[set_id]
-            stages.discard(stage)
-            if not stages:
+        for set_id in old.ip_sets - new.ip_sets:
+            self._stages_of_set[set_id].discard(stage)
+            if not self._stages_of_set[set_id]:
                 del self._stages_of_set[set_id]
 
-    def _acquire_literals(self, literals: Iterable[Literal]) -> None:
-        for literal in literals:
-            self._literals[literal] += 1
-            if self._literals[literal] == 1:
-                self._ruleset.put_set(literal.set, literal.elements)
+    def _looks_into(self, half: _Half, set_id: IPSetID) -> bool:
+        return any(set_id in ip_sets_of(rule) for rule in rules_of(self._policies[half[1]], half[0]))
 
-    def _release_literals(self, literals: Iterable[Literal]) -> None:
-        for literal in literals:
-            self._literals[literal] -= 1
-            if not self._literals[literal]:
-                del self._literals[literal]
-                self._ruleset.drop_set(literal.name)
-
-    def _bodies_of(self, policy: CompiledPolicy, direction: Direction) -> tuple[Body, ...]:
-        key = policy.id, direction
-        bodies = self._bodies.get(key)
+    def _bodies_of(self, half: _Half) -> tuple[Body, ...]:
+        bodies = self._bodies.get(half)
         if bodies is None:
-            bodies = self._bodies[key] = self._writer.policy_bodies(policy, direction)
+            bodies = self._bodies[half] = self._writer.policy_bodies(self._policies[half[1]], half[0])
         return bodies
 
-    def _forget_bodies(self, policy_id: PolicyID) -> None:
-        self._bodies.pop((policy_id, "ingress"), None)
-        self._bodies.pop((policy_id, "egress"), None)
+
+def _halves(policy_id: PolicyID) -> tuple[_Half, _Half]:
+    return ("ingress", policy_id), ("egress", policy_id)
+
+
+def _halves_of(stage: TierStage | PolicyStage) -> list[_Half]:
+    if isinstance(stage, PolicyStage):
+        return [(stage.direction, stage.policy)]
+    return [(stage.direction, policy_id) for policy_id in stage.policies]

@@ -5,11 +5,14 @@ A program is a chain that jumps through its *stages*, one chain per tier and per
 ``accept``, *deny* ends the packet and *pass* is ``return``, which leads to the next stage; after the last one the
 program denies. Endpoints with equal lists share a program, programs with an equal stage share its chain, and all are
 named by what they stand for, so that a policy's new content changes rules in place (spec/dataplane.md section 5.1).
+
+A policy stands in its tier's chain, or, once several tiers hold it, in a chain of its own to which they jump; not one
+that may pass, for a chain that is jumped to cannot make its caller return.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal as Word
@@ -28,13 +31,16 @@ from percale.netlink.nftables.objects import Chain, Rule
 __all__ = [
     "Body",
     "Direction",
+    "PolicyStage",
     "ProfileStage",
     "Program",
     "RenderedChain",
     "RuleWriter",
     "Stage",
     "TierStage",
+    "may_stand_alone",
     "program_of",
+    "rules_of",
 ]
 
 Direction: TypeAlias = Word["ingress", "egress"]
@@ -76,7 +82,19 @@ class ProfileStage(NamedTuple):
         return _stage_chain(self, "p", f"profile {self.profile} {self.direction}")
 
 
-Stage: TypeAlias = TierStage | ProfileStage
+class PolicyStage(NamedTuple):
+    """One policy in one direction, for the tiers that jump to it instead of holding its rules themselves."""
+
+    direction: Direction
+    policy: PolicyID
+
+    @property
+    def chain(self) -> Chain:
+        """The chain that holds the policy's rules."""
+        return _stage_chain(self, "q", f"policy {self.policy} {self.direction}")
+
+
+Stage: TypeAlias = TierStage | ProfileStage | PolicyStage
 
 
 @lru_cache(maxsize=16384)
@@ -88,7 +106,7 @@ class Program(NamedTuple):
     """A direction and the stages that judge a packet in turn."""
 
     direction: Direction
-    stages: tuple[Stage, ...]
+    stages: tuple[TierStage | ProfileStage, ...]
 
     @property
     def chain(self) -> Chain:
@@ -132,7 +150,7 @@ class RenderedChain(NamedTuple):
 class RuleWriter:
     """Writes policies, profiles and programs as chains.
 
-    ``set_names`` tells where the members of an IP set are. Policies and profiles are looked up when a stage is written.
+    ``set_names`` tells where the members of an IP set are.
     """
 
     config: DataplaneConfig
@@ -150,35 +168,32 @@ class RuleWriter:
         name = program.chain.name
         return RenderedChain(program.chain, tuple(Rule(name, line) for line in (*guard, *stages, self.deny)))
 
-    def stage(
-        self,
-        stage: Stage,
-        policies: Mapping[PolicyID, CompiledPolicy],
-        profiles: Mapping[str, CompiledProfile],
-        bodies_of: Callable[[CompiledPolicy, Direction], Sequence[Body]],
-    ) -> RenderedChain:
-        """A tier's or a profile's chain."""
+    def profile(self, stage: ProfileStage, profile: CompiledProfile) -> RenderedChain:
+        """A profile's chain."""
+        rules = profile.ingress if stage.direction == "ingress" else profile.egress
+        bodies = self._bodies(rules, f"profile {profile.name}", ("profile", "", profile.name), "")
+        return _rendered(stage.chain, list(bodies), rules)
+
+    def policy(self, stage: PolicyStage, policy: CompiledPolicy, bodies: Sequence[Body]) -> RenderedChain:
+        """The chain of a policy that stands alone."""
+        return _rendered(stage.chain, bodies, rules_of(policy, stage.direction))
+
+    def tier(self, stage: TierStage, policies: Sequence[tuple[CompiledPolicy, Sequence[Body] | None]]) -> RenderedChain:
+        """A tier's chain: its policies, each with its rules or, without any, as a jump to its own chain."""
+        enforced = [(policy, held) for policy, held in policies if not policy.staged]
         bodies: list[Body] = []
-        ip_sets: set[IPSetID] = set()
-        if isinstance(stage, ProfileStage):
-            profile = profiles[stage.profile]
-            rules = profile.ingress if stage.direction == "ingress" else profile.egress
-            bodies.extend(self._bodies(rules, f"profile {profile.name}", ("profile", "", profile.name), ""))
-            ip_sets.update(*map(ip_sets_of, rules))
-        else:
-            enforced = [policy for policy in map(policies.__getitem__, stage.policies) if not policy.staged]
-            for policy in enforced:
-                bodies.extend(bodies_of(policy, stage.direction))
-                ip_sets.update(*map(ip_sets_of, rules_of(policy, stage.direction)))
-            if enforced and stage.default_action != "Pass":
-                bodies.append(Body(self.deny, shortened(f"end of tier {stage.tier}")))
-        chain = stage.chain
-        return RenderedChain(
-            chain,
-            tuple(Rule(chain.name, body.expressions, body.comment) for body in bodies),
-            frozenset(literal for body in bodies for literal in body.literals),
-            frozenset(ip_sets),
-        )
+        rules: list[CompiledRule] = []
+        for policy, held in enforced:
+            if held is None:
+                bodies.append(
+                    Body((jump(PolicyStage(stage.direction, policy.id).chain.name),), shortened(str(policy.id)))
+                )
+            else:
+                bodies.extend(held)
+                rules.extend(rules_of(policy, stage.direction))
+        if enforced and stage.default_action != "Pass":
+            bodies.append(Body(self.deny, shortened(f"end of tier {stage.tier}")))
+        return _rendered(stage.chain, bodies, rules)
 
     def policy_bodies(self, policy: CompiledPolicy, direction: Direction) -> tuple[Body, ...]:
         """The rules of a policy in one direction."""
@@ -227,6 +242,21 @@ class RuleWriter:
             yield (*protocol_is(_UDP), *port_between(DESTINATION, port, port), *self.deny)
         if not self.config.allow_ipip:
             yield (*protocol_is(_IPIP), *self.deny)
+
+
+def _rendered(chain: Chain, bodies: Sequence[Body], rules: Sequence[CompiledRule]) -> RenderedChain:
+    return RenderedChain(
+        chain,
+        tuple(Rule(chain.name, body.expressions, body.comment) for body in bodies),
+        frozenset(literal for body in bodies for literal in body.literals),
+        frozenset[IPSetID]().union(*map(ip_sets_of, rules)),
+    )
+
+
+def may_stand_alone(policy: CompiledPolicy, direction: Direction) -> bool:
+    """Whether the policy's rules may stand in a chain of their own."""
+    rules = rules_of(policy, direction)
+    return bool(rules) and not policy.staged and all(rule.action is not Action.PASS for rule in rules)
 
 
 def rules_of(policy: CompiledPolicy, direction: Direction) -> tuple[CompiledRule, ...]:

@@ -14,7 +14,7 @@ A dump may be narrowed by one of the tuples and FILTER (25) { ORIG_FLAGS (1), RE
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from percale.netlink.attributes import NESTED, attribute, nested, parse, u32
@@ -30,7 +30,8 @@ _PROTO_NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _ENTRIES = 1
 _FILTER_SOURCE = 1  # CTA_FILTER_F_CTA_IP_SRC: compare the source address of the tuple, and nothing else
 
-_IPV4, _IPV6 = 2, 10
+_UNSPECIFIED, _IPV4, _IPV6 = 0, 2, 10
+_FEW = 5000
 _GENERIC = struct.Struct(">BBH")
 _HEADER_LENGTH = 4
 
@@ -72,16 +73,24 @@ class ConntrackSocket(Connection):
         No other connection is touched, and one that has gone by itself meanwhile is no error. Raises ValueError for
         what is no address, and NetlinkError.
         """
-        wanted = {_IPV4: set[bytes](), _IPV6: set[bytes]()}
-        for address in addresses:
-            family, packed = packed_address(address)
-            wanted[family].add(packed)
-        return sum(self._forget(family, packed) for family, packed in wanted.items() if packed)
+        wanted = {packed_address(address) for address in addresses}
+        count = self.count() if wanted else 0
+        if not count:
+            return 0
+        by_family = {family: {packed for its, packed in wanted if its == family} for family in (_IPV4, _IPV6)}
+        # Each dump walks the whole hash table, which takes longer than to look at a few thousand connections.
+        if count <= _FEW:
+            messages = self._dump(_UNSPECIFIED, b"")
+        else:
+            messages = [one for family, packed in by_family.items() for one in self._candidates(family, packed)]
+        return self._delete(messages, by_family)
 
-    def _forget(self, family: int, addresses: set[bytes]) -> int:
+    def _delete(self, messages: Iterable[Message], wanted: dict[int, set[bytes]]) -> int:
         # Keyed by tuple and identity, since both dumps for one address may show the same connection.
         doomed: dict[bytes, Request] = {}
-        for message in self._candidates(family, addresses):
+        for message in messages:
+            family = message.body[0]
+            addresses = wanted.get(family, ())
             attributes = parse(message.body, _HEADER_LENGTH)
             # The kernel's own filter is not relied upon: one that does not know it answers with everything.
             if _source_of(attributes[_ORIGINAL]) in addresses or _source_of(attributes[_REPLY]) in addresses:
@@ -97,9 +106,9 @@ class ConntrackSocket(Connection):
         if len(addresses) > 1:  # two dumps per address would cost more than one of everything
             yield from self._dump(family, b"")
             return
-        (address,) = addresses
-        for tuple_kind in (_ORIGINAL, _REPLY):
-            yield from self._dump(family, _source_filter(tuple_kind, address))
+        for address in addresses:
+            for tuple_kind in (_ORIGINAL, _REPLY):
+                yield from self._dump(family, _source_filter(tuple_kind, address))
 
     def _dump(self, family: int, wanted: bytes) -> list[Message]:
         return self._socket.dump(_GET, _GENERIC.pack(family, 0, 0) + wanted, context="connections")
