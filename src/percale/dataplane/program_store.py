@@ -118,11 +118,8 @@ class ProgramStore:
     def _settle_half(self, half: _Half) -> list[PolicyStage]:
         """Decide where a policy's rules stand, and which stages must be written for it; return a stage that ends."""
         policy, tiers, stage = self._policies.get(half[1]), self._tiers_of.get(half, ()), PolicyStage(*half)
-        alone = (
-            policy is not None
-            and len(tiers) >= self._writer.config.share_policies_from
-            and may_stand_alone(policy, half[0])
-        )
+        shared = len(tiers) >= self._writer.config.share_policies_from
+        alone = shared and policy is not None and may_stand_alone(policy, half[0])
         was_alone = half in self._alone
         if alone != was_alone:
             (self._alone.add if alone else self._alone.discard)(half)
@@ -196,7 +193,8 @@ class ProgramStore:
                 del self._stages_of_set[set_id]
 
     def _looks_into(self, half: _Half, set_id: IPSetID) -> bool:
-        return any(set_id in ip_sets_of(rule) for rule in rules_of(self._policies[half[1]], half[0]))
+        policy = self._policies.get(half[1])
+        return policy is not None and any(set_id in ip_sets_of(rule) for rule in rules_of(policy, half[0]))
 
     def _bodies_of(self, half: _Half) -> tuple[Body, ...]:
         bodies = self._bodies.get(half)
