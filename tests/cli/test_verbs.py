@@ -176,6 +176,61 @@ def test_deleting_a_node_takes_its_endpoints(shop, tmp_path):
     assert shop("get", "wep", "-A", "-o", "custom-columns=NAME").out == "NAME   \n\n"
 
 
+# Addresses
+
+
+POOL = (
+    "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: v4}\nspec: {cidr: 192.0.2.0/24, blockSize: 27}\n"
+)
+
+
+@pytest.fixture
+def pool(percale, tmp_path):
+    (tmp_path / "pool.yaml").write_text(POOL)
+    assert percale("apply", "-f", "pool.yaml").status == 0
+    return percale
+
+
+def test_configuration_of_addresses(pool):
+    """What was configured is shown."""
+    assert pool("ipam", "configure", "--strictaffinity=true", "--max-blocks-per-host=3").out == (
+        "Successfully set StrictAffinity to: true\nSuccessfully set MaxBlocksPerHost to: 3\n"
+    )
+    shown = pool("ipam", "show", "--show-configuration").out
+    rows = [line.split("|")[1:3] for line in shown.splitlines() if line.startswith("|")]
+    assert {name.strip(): value.strip() for name, value in rows[1:]} == {
+        "StrictAffinity": "true",
+        "AutoAllocateBlocks": "true",
+        "MaxBlocksPerHost": "3",
+        "KubeVirtVMAddressPersistence": "Enabled",
+        "IPCooldownSeconds": "0",
+    }
+
+
+def test_split_needs_the_lock(pool):
+    """A pool is split only while nobody can assign addresses."""
+    status, _, err = pool("ipam", "split", "2", "--name=v4")
+    assert status == 1
+    assert "datastore migrate lock" in err
+    assert pool("get", "pool", "-o", "custom-columns=NAME").out.split() == ["NAME", "v4"]
+
+
+@pytest.mark.parametrize(("number", "status"), [("8", 0), ("16", 1), ("3", 1), ("1", 1)])
+def test_split_down_to_a_block(pool, number, status):
+    """A part is at least a block, and their number a power of two."""
+    assert pool("datastore", "migrate", "lock").status == 0
+    assert pool("ipam", "split", number, "--cidr=192.0.2.0/24").status == status
+    pools = pool("get", "pool", "-o", "custom-columns=NAME").out.split()[1:]
+    assert len(pools) == (8 if status == 0 else 1)
+
+
+def test_unlocking(percale):
+    """The lock can be taken back."""
+    assert percale("datastore", "migrate", "lock").out == "Datastore locked.\n"
+    assert percale("datastore", "migrate", "unlock").out == "Datastore unlocked.\n"
+    assert "true" in percale("get", "clusterinfo", "-o", "custom-columns=DATASTOREREADY").out
+
+
 # The agent
 
 

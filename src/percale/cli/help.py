@@ -22,7 +22,7 @@ def program_help(program: str) -> str:
             f"  {program} [global flags] COMMAND [flags] [arguments]",
             "",
             "Commands:",
-            *_pairs({**verbs, **GROUPS}),
+            *_pairs({**verbs, **{group: about for group, about in GROUPS.items() if " " not in group}}),
             "",
             "Global flags:",
             *_flags(GLOBAL_FLAGS),

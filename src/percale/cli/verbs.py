@@ -15,6 +15,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "label": ("percale.cli.label", "set or remove a label of a resource"),
     "validate": ("percale.cli.validate", "check files without a datastore"),
     "explain": ("percale.cli.explain", "say whether a flow is allowed, and why"),
+    "ipam show": ("percale.cli.ipam_show", "show how many addresses are in use, and who has them"),
+    "ipam configure": ("percale.cli.ipam_configure", "change the configuration of address management"),
+    "ipam release": ("percale.cli.ipam_release", "give an address back by hand"),
+    "ipam split": ("percale.cli.ipam_split", "cut a pool into smaller ones"),
+    "datastore migrate lock": ("percale.cli.datastore_lock", "stop changes of addresses and endpoints"),
+    "datastore migrate unlock": ("percale.cli.datastore_unlock", "let them go on"),
     "agent": ("percale.cli.agent", "enforce policy on this host"),
     "agent status": ("percale.cli.status", "say how far the agent of this host is"),
     "status": ("percale.cli.status", "say how far the agent of this host is"),
@@ -23,19 +29,25 @@ VERBS: dict[str, tuple[str, str]] = {
     "demo": ("percale.cli.demo", "real packets through real policy, in private namespaces of this machine"),
     "version": ("percale.cli.version", "print the versions of this program and of the cluster"),
 }
-GROUPS = {"cni": "the CNI plugin"}
-"""What the first words of two-word verbs stand for, where they are no verbs themselves."""
+GROUPS = {
+    "ipam": "addresses: pools, blocks and who has what",
+    "datastore": "the datastore as a whole",
+    "datastore migrate": "moving a datastore",
+    "cni": "the CNI plugin",
+}
+"""What the first words of longer verbs stand for, where they are no verbs themselves."""
 
+_LONGEST = 3
 _NEAR = 2
 """How many letters a mistyped verb may differ from one that is suggested."""
 
 
 def find_verb(words: list[str]) -> tuple[str, list[str]]:
     """Return the verb that the words begin with, or its group, and the words behind it; no verb is ``""``."""
-    if len(words) > 1 and f"{words[0]} {words[1]}" in VERBS:
-        return f"{words[0]} {words[1]}", words[2:]
-    if words and (words[0] in VERBS or words[0] in GROUPS):
-        return words[0], words[1:]
+    for length in range(_LONGEST, 0, -1):
+        verb = " ".join(words[:length])
+        if len(words) >= length and (verb in VERBS or verb in GROUPS):
+            return verb, words[length:]
     return "", words
 
 
