@@ -349,6 +349,26 @@ def test_interruption(percale, monkeypatch):
     assert percale("get", "wep") == (130, "", "")
 
 
+def test_a_new_store_is_ready(percale):
+    """The embedded store has the built-in tiers as soon as it is opened."""
+    assert percale("get", "tiers", "-o", "custom-columns=NAME").out.split() == [
+        "NAME",
+        "kube-admin",
+        "default",
+        "kube-baseline",
+    ]
+
+
+def test_etcd_that_does_not_answer(percale, monkeypatch):
+    """An etcd that cannot be reached is named, after seconds at most."""
+    pytest.importorskip("grpc")
+    monkeypatch.delenv("PERCALE_DATASTORE")
+    monkeypatch.setenv("ETCD_ENDPOINTS", "http://127.0.0.1:1")
+    status, _, err = percale("get", "wep")
+    assert status == 1
+    assert "http://127.0.0.1:1" in err
+
+
 def test_unusable_datastore(percale, tmp_path):
     """A file that is no store is refused in one sentence."""
     (tmp_path / "other").write_text("this is not a database, but long enough to be taken for one. " * 40)
