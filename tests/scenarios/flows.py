@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from percale.lab.probes import Probe, arrivals
@@ -57,8 +58,9 @@ def held(site: Site) -> dict[str, Any]:
                 return {}
             rules: dict[str, list[str]] = {}
             for rule in socket.rules(table):
-                rules.setdefault(str(rule.chain), []).append(repr(rule.expressions))
+                rules.setdefault(getattr(rule.chain, "name", rule.chain), []).append(repr(rule.expressions))
             sets = {item.name: sorted(map(repr, socket.elements(table, item))) for item in socket.sets(table)}
-            return {"rules": rules, "sets": sets, "chains": sorted(repr(chain) for chain in socket.chains(table))}
+            chains = sorted(repr(replace(chain, handle=0)) for chain in socket.chains(table))
+            return {"rules": rules, "sets": sets, "chains": chains}
 
     return site.world.host.within(read)

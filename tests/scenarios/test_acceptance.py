@@ -7,11 +7,11 @@ import socket
 import struct
 
 import pytest
+from tests.scenarios.flows import observed
 
 from percale.lab.site import Site
 from percale.lab.world import HOST_ADDRESSES, OUTSIDE_ADDRESSES
 from percale.resources import NetworkPolicy
-from tests.scenarios.flows import observed
 
 pytestmark = pytest.mark.kernel
 
