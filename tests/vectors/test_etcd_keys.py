@@ -29,7 +29,7 @@ from percale.errors import (
 )
 from percale.ipam import records
 from percale.ipam.records import AffinityState
-from percale.resources import Key, WorkloadEndpointKey, decode_json, go_json, to_builtins
+from percale.resources import Key, WorkloadEndpointKey, go_json, read_documents, to_builtins
 
 ERRORS = {
     ValidationError: "ErrorValidation",
@@ -183,7 +183,8 @@ def test_parse(case):
 def test_create(case, record_property):
     """A create stores Calico's key and value, and returns the same object."""
     expect = case["expect"]
-    resource = decode_json(json.dumps(case["resource"]), case["kind"])
+    (document,) = read_documents(json.dumps(case["resource"]))
+    resource = document.resource
     with SQLiteKeyValue(None) as store:
         client = Client(CalicoDatastore(store))
         client.initialise()
@@ -216,7 +217,7 @@ def test_share_of_identical_bytes():
             with SQLiteKeyValue(None) as store:
                 client = Client(CalicoDatastore(store))
                 client.initialise()
-                client.create(decode_json(json.dumps(case["resource"]), case["kind"]))
+                client.create(read_documents(json.dumps(case["resource"]))[0].resource)
                 same += store.get(put["key"]).value.decode() == put["value"]
                 total += 1
     print(f"{same} of {total} values are the same bytes")

@@ -26,7 +26,7 @@ def prepared(operation: Literal["create", "update"], resource: R, old: Resource 
     for precheck in (CREATE if operation == "create" else UPDATE).get(resource.kind, ()):
         precheck(resource, old, view)
     resource = defaulted(resource)
-    problems = [problem for problem in check(resource) if not problem.warning]
+    problems = [problem for problem in check(resource, operation=operation) if not problem.warning]
     if problems:
         raise ValidationError(problems)
     check_singleton(operation, resource)

@@ -3,21 +3,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from percale.errors import PercaleError, Unreadable
 from percale.resources import BUILT_IN_TIERS, DEFAULT_TIER, Key, Resource, decode_json, encode_json
+from percale.resources.defaults import pool_defaulted
 
-__all__ = ["METADATA_ANNOTATION", "POLICY_KINDS", "from_value", "to_value"]
+__all__ = ["METADATA_ANNOTATION", "POLICY_KINDS", "as_stored", "from_value", "to_value"]
+
+R = TypeVar("R", bound=Resource)
 
 POLICY_KINDS = frozenset({"NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy"})
 """The kinds whose stored form carries the name in an annotation, because the key once had a tier's prefix."""
 
 METADATA_ANNOTATION = "projectcalico.org/metadata"
 _TIER_LABEL = "projectcalico.org/tier"
+
+
+def as_stored(resource: R) -> R:
+    """Return the resource without what a datastore never keeps: a self link, our own annotation of policies."""
+    metadata = resource.metadata
+    if metadata.self_link:
+        resource = resource.with_metadata(self_link="")
+    if METADATA_ANNOTATION in metadata.annotations and resource.kind in POLICY_KINDS:
+        kept = {key: text for key, text in metadata.annotations.items() if key != METADATA_ANNOTATION}
+        resource = resource.with_metadata(annotations=kept)
+    return resource
 
 
 def to_value(resource: Resource) -> bytes:
@@ -52,6 +66,8 @@ def from_value(key: Key, value: bytes, revision: int) -> Resource:
         _restore_policy(resource)
     elif key.kind == "Tier":
         _restore_tier(resource)
+    elif key.kind == "IPPool":
+        resource = pool_defaulted(resource)
     return resource
 
 

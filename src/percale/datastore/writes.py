@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from percale.datastore.keys import resource_path
 from percale.datastore.keyvalue import Compare, Delete, Deleted, Get, Operation, Put, Range, Txn, TxnResult
 from percale.datastore.seams import Write, WriteOutcome
-from percale.datastore.values import from_value, to_value
+from percale.datastore.values import as_stored, from_value, to_value
 from percale.errors import AlreadyExists, Conflict, NotFound, Problem, Unreadable, ValidationError
 from percale.resources import KINDS, Key, Resource
 
@@ -46,7 +46,8 @@ def outcome(write: Write, result: TxnResult) -> WriteOutcome:
     if isinstance(response, Range):
         return WriteOutcome(write.key, error=_refusal(write, response))
     assert write.resource is not None
-    return WriteOutcome(write.key, write.resource.with_metadata(resource_version=str(result.revision)))
+    stored = as_stored(write.resource)
+    return WriteOutcome(write.key, stored.with_metadata(resource_version=str(result.revision)))
 
 
 def batches(writes: Sequence[Write], transactions: Sequence[Txn], most: int) -> Iterator[list[int]]:
