@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -236,11 +237,8 @@ def test_unlocking(percale):
 
 def test_status_without_an_agent(percale, tmp_path):
     """Without an agent one sentence says so."""
-    assert percale("agent", "status", "--runtime-dir", str(tmp_path)) == (
-        1,
-        "",
-        "the agent is not running: start it with 'percale agent'\n",
-    )
+    text = f"the agent is not running (nothing listens at {tmp_path / 'agent.sock'}): start it with 'percale agent'\n"
+    assert percale("agent", "status", "--runtime-dir", str(tmp_path)) == (1, "", text)
 
 
 @pytest.fixture
@@ -248,27 +246,17 @@ def answering(tmp_path):
     """An agent's socket that answers one request with a status."""
     import threading
 
+    from percale.agent.status import Status
+    from percale.datastore.seams import NumberRevision
     from percale.plugins.protocol import Response, serve_connection
 
-    status = {
-        "node": "n1",
-        "pid": 7,
-        "inSync": True,
-        "seenRevision": "12",
-        "programmedRevision": "11",
-        "endpoints": 2,
-        "policies": 1,
-        "profiles": 0,
-        "ipSets": 3,
-        "invalid": {"Tier(x)": "no order"},
-        "fault": "",
-        "failures": 0,
-    }
+    status = Status("n1", 7, 0.0, in_sync=True, seen=NumberRevision(12), programmed=NumberRevision(11), endpoints=2)
+    answer = json.dumps(replace(status, invalid={"Tier(x)": "no order"}).to_builtins()).encode()
     listener = listen(tmp_path / "agent.sock")
 
     def serve():
         connection, _ = listener.accept()
-        serve_connection(connection, lambda request: Response(json.dumps(status).encode()))
+        serve_connection(connection, lambda request: Response(answer))
 
     thread = threading.Thread(target=serve)
     thread.start()

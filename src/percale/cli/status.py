@@ -27,7 +27,7 @@ def run(call: Call) -> int:
     """Print the agent's status; 1 if no agent answers, or the one that does could not program what it should."""
     from pathlib import Path
 
-    from percale.plugins.protocol import AgentUnavailable
+    from percale.plugins.protocol import AgentUnavailable, socket_path
     from percale.plugins.protocol import call as ask
 
     arguments = call.arguments
@@ -35,13 +35,13 @@ def run(call: Call) -> int:
     if form not in ("text", "json"):
         raise CommandFailed(f"unrecognized output format '{form}'")
     folder = arguments.text("runtime-dir")
+    path = Path(folder) / "agent.sock" if folder else socket_path()
     try:
-        response = ask("status", timeout_s=_TIMEOUT_S, path=Path(folder) / "agent.sock" if folder else None)
+        response = ask("status", timeout_s=_TIMEOUT_S, path=path)
     except AgentUnavailable as error:
         absent = isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError)
-        raise CommandFailed(
-            "the agent is not running: start it with 'percale agent'" if absent else str(error)
-        ) from error
+        text = f"the agent is not running (nothing listens at {path}): start it with 'percale agent'"
+        raise CommandFailed(text if absent else str(error)) from error
     if response.status:
         raise CommandFailed(response.payload.decode(errors="replace").rstrip())
     return _print(response.payload, as_json=form == "json")
@@ -64,9 +64,9 @@ def _lines(status: dict[str, Any]) -> list[str]:
         f"In sync:     {'yes' if status['inSync'] else 'no'}",
         f"Programmed:  revision {status['programmedRevision']} of {status['seenRevision']}",
         f"Endpoints:   {status['endpoints']}",
-        f"Policies:    {status['policies']}",
-        f"Profiles:    {status['profiles']}",
-        f"IP sets:     {status['ipSets']}",
+        f"Programs:    {status['programs']}",
+        f"Rules:       {status['rules']}",
+        f"Elements:    {status['elements']}",
     ]
     lines += [f"Invalid:     {key}: {reason}" for key, reason in sorted(status["invalid"].items())]
     if status["fault"]:
