@@ -97,7 +97,7 @@ class Agreement(RuleBasedStateMachine):
     def poll(self, state):
         """Take what is due; events come late only from a server, so waiting is bounded by what is missing."""
         watch, pair, start, previous = state
-        while missing := self.model.events_from(start, *pair):
+        while missing := self.due(start, pair):
             batch = self._poll(state)
             if batch is None:
                 return
@@ -125,6 +125,9 @@ class Agreement(RuleBasedStateMachine):
         assert told == self.model.compacted > start
         return None
 
+    def due(self, start, pair):
+        return self.model.events_from(start, *pair)
+
     @rule(state=consumes(watches))
     def close_watch(self, state):
         state[0].close()
@@ -134,7 +137,15 @@ class Agreement(RuleBasedStateMachine):
         assert self.model.range("/", EVERYTHING) == self.store.range("/", EVERYTHING)
 
 
-def check(open_store, examples):
+class AgreementWithOldEtcd(Agreement):
+    """Etcd before 3.4.34 and 3.5.16 forgets a delete that happened in the very revision that was compacted."""
+
+    def due(self, start, pair):
+        events = super().due(start, pair)
+        return [e for e in events if not (e.deleted and e.item.mod_revision == self.model.compacted)]
+
+
+def check(open_store, examples, machine=Agreement):
     wanted = settings(
         max_examples=examples,
         stateful_step_count=30,
@@ -146,7 +157,7 @@ def check(open_store, examples):
             HealthCheck.function_scoped_fixture,
         ],
     )
-    run_state_machine_as_test(lambda: Agreement(open_store), settings=wanted)
+    run_state_machine_as_test(lambda: machine(open_store), settings=wanted)
 
 
 @pytest.mark.parametrize("where", ["memory", "file"])
@@ -175,4 +186,4 @@ def test_etcd_agrees_with_the_model(etcd):
         etcd.delete("\0", EVERYTHING)
         return etcd
 
-    check(open_store, 15)
+    check(open_store, 15, AgreementWithOldEtcd)
