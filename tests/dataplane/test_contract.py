@@ -274,6 +274,15 @@ def test_a_set_that_gets_a_prefix_becomes_an_interval_set_at_once(host):
     assert len(host.held().elements[min(plain)]) == 1
 
 
+def test_a_set_that_moves_while_no_endpoint_needs_its_policy(host):
+    """Rules that come back after their set changed its form look into the new one."""
+    host.dataplane.apply(WORLD)
+    host.dataplane.apply([EndpointRemove(SERVER.id)])
+    host.dataplane.apply([IPSetDelta("s:clients", frozenset({"10.0.0.0/8"}), frozenset())])
+    assert host.dataplane.apply([EndpointUpdate(SERVER)]).ok
+    assert host.held().rules == host.desired().rules
+
+
 def test_overlapping_members_are_covered(host):
     """Members inside others are accepted; the set holds the cover, and gives back what it hid."""
     members = ("10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "11.0.0.0/9", "11.128.0.0/9", "fd00::/8", "fd00::1/128")

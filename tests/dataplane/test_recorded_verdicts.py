@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorded verdicts of Calico's own rules, walked through ours: from resources to rendered operations to packets."""
+"""The recorded verdicts of Calico's own rules, walked through ours: from resources to rendered rules to packets."""
 
 from __future__ import annotations
 

@@ -153,6 +153,8 @@ class ProgramStore:
                 self._tiers_of[half].discard(stage)
                 if not self._tiers_of[half]:
                     del self._tiers_of[half]
+                    # No stage holds these rules, so nobody would tell when a set that they look into moves.
+                    self._bodies.pop(half, None)
                 self._recounted.add(half)
 
     def _write(self, stage: Stage) -> None:
