@@ -56,10 +56,10 @@ def _dead_ends(state):
     return {"calix", *(one.interface for one in state.endpoints.values() if not one.active)}
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     states(),
-    st.lists(packets(), min_size=1, max_size=12),
+    st.lists(packets(), min_size=7, max_size=12),  # 400 examples: at least 2 800 packets
     st.sampled_from(HostAction),
     st.booleans(),
     st.integers(1, 3),
