@@ -299,6 +299,12 @@ class TestWatch:
             assert told(drain(many)) == [("/a/1", b"")]
             assert told(drain(one)) == [("/b", b"")]
 
+    def test_nothing_to_watch(self, kv):
+        """A range that can hold no key is refused; one that can hold one is not."""
+        with pytest.raises(ValueError):
+            kv.watch("/a", "/a")
+        kv.watch("/a", "/a\0").close()
+
     def test_previous_on_request(self, kv):
         """With ``previous`` an event brings what it replaced, and only then."""
         start = kv.put("/a", b"1")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 from tests.datastore.model import Model
 
-from percale.datastore.keyvalue import EVERYTHING, Compare, Delete, Get, Put, Txn
+from percale.datastore.keyvalue import EVERYTHING, Compare, Delete, Get, Put, Txn, is_empty_range
 from percale.datastore.sqlite import SQLiteKeyValue
 from percale.errors import Compacted
 
@@ -86,7 +86,12 @@ class Agreement(RuleBasedStateMachine):
             self.store.compact(revision)
             self.model.compacted = revision
 
-    @rule(target=watches, pair=ranges, back=st.integers(-1, 6), previous=st.booleans())
+    @rule(
+        target=watches,
+        pair=ranges.filter(lambda pair: not is_empty_range(*pair)),
+        back=st.integers(-1, 6),
+        previous=st.booleans(),
+    )
     def watch(self, pair, back, previous):
         start = max(self.model.revision - back, self.first + 1)
         watch = self.store.watch(*pair, start_revision=start, previous=previous)

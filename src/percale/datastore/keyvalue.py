@@ -30,6 +30,7 @@ __all__ = [
     "TxnResult",
     "Watch",
     "WatchBatch",
+    "is_empty_range",
     "prefix_end",
 ]
 
@@ -46,6 +47,11 @@ def prefix_end(prefix: str) -> str:
         if following <= 0x10FFFF:
             return prefix[:position] + chr(following)
     return EVERYTHING
+
+
+def is_empty_range(start: str, end: str) -> bool:
+    """Whether no key can be in the range ``[start, end)``."""
+    return end not in ("", EVERYTHING) and end <= start
 
 
 class Closable(ABC):
@@ -249,7 +255,7 @@ class KeyValue(Closable):
     def watch(self, start: str, end: str = "", *, start_revision: int = 0, previous: bool = False) -> Watch:
         """Watch one key or a range from ``start_revision`` on (0: from now on), on request with previous items.
 
-        A start before the compacted revision makes the first ``poll`` raise Compacted.
+        A start before the compacted revision makes the first ``poll`` raise Compacted; an empty range raises ValueError.
         """
 
     @abstractmethod

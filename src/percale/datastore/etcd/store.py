@@ -22,6 +22,7 @@ from percale.datastore.keyvalue import (
     StoreStatistics,
     Txn,
     TxnResult,
+    is_empty_range,
 )
 from percale.errors import Compacted, FutureRevision, NotFound, StoreUnavailable
 
@@ -73,6 +74,8 @@ class EtcdKeyValue(KeyValue):
     def watch(self, start: str, end: str = "", *, start_revision: int = 0, previous: bool = False) -> EtcdWatch:
         """Watch a key or a range; returns when etcd has begun to watch."""
         self._check_open()
+        if is_empty_range(start, end):
+            raise ValueError(f"there is nothing to watch from {start!r} to {end!r}")
         watch = EtcdWatch(
             self._connection,
             start.encode(),

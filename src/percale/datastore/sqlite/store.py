@@ -20,6 +20,7 @@ from percale.datastore.keyvalue import (
     Txn,
     TxnResult,
     WatchBatch,
+    is_empty_range,
 )
 from percale.datastore.sqlite import compaction, leases, reading, schema
 from percale.datastore.sqlite.watch import SQLiteWatch
@@ -89,6 +90,8 @@ class SQLiteKeyValue(KeyValue):
 
     def watch(self, start: str, end: str = "", *, start_revision: int = 0, previous: bool = False) -> SQLiteWatch:
         """Watch a key or a range from a revision on."""
+        if is_empty_range(start, end):
+            raise ValueError(f"there is nothing to watch from {start!r} to {end!r}")
         first = start_revision or self.revision + 1
 
         def read(after: int) -> tuple[int, WatchBatch]:
