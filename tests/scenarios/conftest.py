@@ -1,68 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private host with the real agent and three workloads, for tests that send real packets."""
+"""A host with the real agent on it for each test, and the proof that the test left nothing behind."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import time
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from percale.lab.site import POOLS, Site
-from percale.lab.world import HOST_ADDRESSES
-from percale.netlink import namespace
+from percale.lab.site import Site
 
-POLICY = """\
-apiVersion: projectcalico.org/v3
-kind: NetworkPolicy
-metadata: {name: server, namespace: default}
-spec:
-  selector: role == 'server'
-  types: [Ingress]
-  ingress:
-    - {action: Allow, protocol: TCP, source: {selector: role == 'client'}, destination: {ports: [8080]}}
-    - {action: Allow, protocol: ICMP}
-    - {action: Allow, protocol: ICMPv6}
----
-apiVersion: projectcalico.org/v3
-kind: Profile
-metadata: {name: demo}
-spec:
-  ingress: [{action: Allow}]
-  egress: [{action: Allow}]
-"""
-WORKLOADS = ("server", "client", "other")
+_MARK = "PERCALE_SCENARIO"
+_END_S = 5.0
 
 
-@pytest.fixture(scope="session")
-def _permitted() -> None:
+def marked_processes(mark: str) -> list[int]:
+    """The processes other than this one that were started with our mark in their environment."""
+    wanted, found = f"{_MARK}={mark}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "environ").read_bytes().split(b"\0") and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+        except OSError:
+            continue  # it ended meanwhile, or is none of ours
+    return found
+
+
+@pytest.fixture
+def traces(monkeypatch) -> Iterator[str]:
+    """Run the test with a folder of its own for temporary files; afterwards nothing may be there or run.
+
+    The value is the mark that all processes of the test carry.
+    """
+    mark = uuid.uuid4().hex
+    # Not pytest's own folder: the path of a Unix socket has at most 107 bytes (unix(7)).
+    folder = tempfile.mkdtemp(prefix="scenario-")
+    monkeypatch.setenv("TMPDIR", folder)
+    monkeypatch.setenv(_MARK, mark)
+    monkeypatch.setattr(tempfile, "tempdir", None)
     try:
-        os.close(namespace.private())
+        yield mark
+        limit = time.monotonic() + _END_S
+        while (left := marked_processes(mark)) and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert left == [], "processes were left behind"
+        assert os.listdir(folder) == [], "temporary files were left behind"
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def site(traces) -> Iterator[Site]:
+    """A private host with an empty store, address pools and the CNI executable; the test starts the agent."""
+    try:
+        made = Site()
     except PermissionError:
         pytest.skip("making a network namespace is not permitted here (needs CAP_SYS_ADMIN)")
-
-
-@pytest.fixture
-def bare_site(_permitted: None) -> Iterator[Site]:
-    """A host with store, pools and the CNI executable, but no agent yet."""
-    with Site() as site:
-        site.add_pools()
-        site.install_plugin()
-        yield site
-
-
-@pytest.fixture
-def site(bare_site: Site) -> Site:
-    """The host of the acceptance scenario at work: the agent, the policy, and three workloads by their role."""
-    bare_site.start_agent()
-    populate(bare_site)
-    return bare_site
-
-
-def populate(site: Site) -> None:
-    """Apply the scenario's policy, connect its workloads, and teach the outside the way to them."""
-    site.command("apply", "-f", "-", text=POLICY)
-    for name in WORKLOADS:
-        site.connect(name, {"role": name})
-    site.world.route_outside(dict(zip(POOLS.values(), HOST_ADDRESSES, strict=True)))
-    site.programmed()
+    with made:
+        made.add_pools()
+        made.install_plugin()
+        yield made

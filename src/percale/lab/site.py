@@ -14,14 +14,15 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, TypeAlias
 
 from percale.calc.cluster import Cluster
 from percale.client import Client, connect
 from percale.errors import Refused
 from percale.lab.world import PrivateNamespace, World
-from percale.resources import IPPool, IPPoolSpec, ObjectMeta, WorkloadEndpoint, WorkloadEndpointPort
+from percale.plugins.protocol import call
+from percale.resources import IPPool, IPPoolSpec, ObjectMeta, Resource, WorkloadEndpoint, WorkloadEndpointPort
 
 __all__ = ["NODE", "POOLS", "Port", "Site", "endpoint_name"]
 
@@ -31,6 +32,8 @@ Port: TypeAlias = tuple[Literal["TCP", "UDP", "SCTP"], int]
 _KINDS = ("Tier", "Profile", "GlobalNetworkPolicy", "NetworkPolicy", "IPPool", "WorkloadEndpoint")
 _AGENT_START_S = 10.0
 _STOP_S = 5.0
+_ANSWER_S = 5.0
+_NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 class Site:
@@ -145,6 +148,15 @@ class Site:
 
     def plugin(self, command: str, name: str, path: str, labels: Mapping[str, str]) -> str:
         """Run the CNI executable as a container runtime would and return what it printed; Refused if it fails."""
+        done = self.call_plugin(command, name, path, labels)
+        if done.returncode:
+            raise Refused(f"CNI {command} of {name} failed: {(done.stdout or done.stderr).strip()}")
+        return done.stdout
+
+    def call_plugin(
+        self, command: str, name: str, path: str, labels: Mapping[str, str] = _NO_LABELS, *, version: str = "1.0.0"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the CNI executable on this host for a workload in the namespace at ``path``, whatever comes of it."""
         executable = self.folder / "bin" / "percale"
         environment = {
             "CNI_COMMAND": command,
@@ -153,18 +165,9 @@ class Site:
             "CNI_IFNAME": "eth0",
             "CNI_PATH": str(executable.parent),
         }
-        done = subprocess.run(
-            [str(executable)],
-            env=self.environment | environment,
-            input=json.dumps(_network(labels)),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
+        return self.world.host.run(
+            [str(executable)], env=self.environment | environment, input=json.dumps(_network(labels, version))
         )
-        if done.returncode:
-            raise Refused(f"CNI {command} of {name} failed: {(done.stdout or done.stderr).strip()}")
-        return done.stdout
 
     def _name_ports(self, name: str, ports: Mapping[str, Port]) -> None:
         """Put the ports' names on the endpoint: plain CNI knows none, an operator (or Kubernetes) does."""
@@ -175,25 +178,43 @@ class Site:
         )
         self.client.update(endpoint.replace(spec=endpoint.spec.replace(ports=named)))
 
-    def programmed(self, *, limit_s: float = 10.0) -> None:
-        """Wait until the agent has programmed every endpoint as it is stored now; raises Refused if it does not."""
-        stored = self.client.list(WorkloadEndpoint).items
-        revision = max(int(endpoint.metadata.resource_version) for endpoint in stored)
+    def programmed(self, revision: int | None = None, *, limit_s: float = 10.0) -> None:
+        """Wait until the agent has programmed what was written at a revision; raises Refused if it does not.
+
+        Without a revision it is that of the newest endpoint.
+        """
+        if revision is None:
+            stored = self.client.list(WorkloadEndpoint).items
+            revision = max((int(endpoint.metadata.resource_version) for endpoint in stored), default=0)
         limit = time.monotonic() + limit_s
-        while (status := self.status())["programmedRevision"] is None or int(status["programmedRevision"]) < int(
-            revision
-        ):
+        while (reached := (status := self.status())["programmedRevision"]) is None or int(reached) < revision:
             if time.monotonic() > limit:
                 raise Refused(f"the agent is not at revision {revision}: {status}")
-            time.sleep(0.005)
+            time.sleep(0.002)
+
+    def enforce(self, *resources: Resource) -> None:
+        """Apply resources and wait until the agent has programmed them; raises PercaleError."""
+        for resource in resources:
+            stored = self.client.apply(resource)
+        self.programmed(int(stored.metadata.resource_version))
+
+    def withdraw(self, kind: type[Resource], name: str, namespace: str = "") -> None:
+        """Delete a resource and wait until the agent enforces it no more; raises PercaleError."""
+        self.client.delete(kind, name, namespace)
+        self.programmed(self.revision)
+
+    @property
+    def revision(self) -> int:
+        """The revision of the last write to the store."""
+        return int(str(self.client.list("IPPool").revision))
 
     def cluster(self) -> Cluster:
         """The cluster as the store holds it now, ready to be asked for verdicts."""
         return Cluster.of(resource for kind in _KINDS for resource in self.client.list(kind).items)
 
     def status(self) -> dict[str, Any]:
-        """What the agent says of itself."""
-        found: dict[str, Any] = json.loads(self.command("status", "-o", "json"))
+        """What the agent says of itself; raises AgentUnavailable."""
+        found: dict[str, Any] = json.loads(call("status", timeout_s=_ANSWER_S, path=self.socket).payload)
         return found
 
 
@@ -202,10 +223,10 @@ def endpoint_name(workload: str) -> str:
     return f"{NODE}-cni-{workload}-eth0"
 
 
-def _network(labels: Mapping[str, str]) -> dict[str, Any]:
+def _network(labels: Mapping[str, str], version: str) -> dict[str, Any]:
     listed = [{"key": key, "value": value} for key, value in labels.items()]
     return {
-        "cniVersion": "1.0.0",
+        "cniVersion": version,
         "name": "demo",
         "type": "percale",
         "nodename": NODE,
