@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from percale.errors import Problem, ValidationError
@@ -31,8 +31,9 @@ class DocumentError(ValidationError):
 
     @property
     def calico_text(self) -> str:
-        """What Calico's command line says of the first fault."""
-        first = next((problem for problem in self.problems if not problem.warning), None)
+        """What Calico's command line says of the first fault that keeps it from reading the text."""
+        faults = [problem for problem in self.problems if not problem.warning]
+        first = next((fault for fault in faults if fault.cited), faults[0] if faults else None)
         return first.calico_reason or str(first) if first else ""
 
 
@@ -176,7 +177,10 @@ class _Stream:
             return
         reader = Reader("people")
         resource = reader.resource(node, info.type)
-        found = sorted(problems + reader.problems, key=lambda problem: (problem.line, problem.column))
+        faults = problems + reader.problems
+        if any(not fault.warning for fault in faults):
+            faults = faults + _wrong_besides(resource, node, faults)
+        found = sorted(faults, key=lambda problem: (problem.line, problem.column))
         subject = _subject(resource)
         placed = tuple(problem.at(file=self._file, subject=subject) for problem in found)
         self.problems += placed
@@ -214,6 +218,25 @@ class _Stream:
             self.refuse(line, message, _kind_hint(kind, version), text, column)
             return None
         return info
+
+
+def _wrong_besides(resource: Resource, node: Node, faults: list[Problem]) -> list[Problem]:
+    """What the rules find in the sound rest of a document, so that a person need not mend it twice.
+
+    What touches a faulty place is left out: there a rule would judge what was never read. Calico gets no further than
+    the faults, so none of it is cited in its words.
+    """
+    from percale.resources.checks import check
+
+    faulty = [fault.path for fault in faults if not fault.warning]
+    # An item that could not be read shifts those behind it, so its whole list is left alone.
+    closed = tuple(path.rpartition("[")[0] if path.endswith("]") else path for path in faulty)
+    found = []
+    for problem in check(resource, operation="validate"):
+        if not any(problem.path.startswith(path) or path.startswith(problem.path) for path in closed):
+            line, column = located(node, problem.path)
+            found.append(replace(problem, line=line, column=column, cited=False))
+    return found
 
 
 def _parsed(text: str, first_line: int) -> tuple[Node | None, list[Problem]]:

@@ -146,7 +146,9 @@ def _nets(site: Site, side: str, name: str, families: set[int]) -> None:
         if network is None:
             address = parse_network(text, bare=True)
             hint = f"write {text}/{address.length}" if address else token_of("net").why(text)
-            item.refuse(f"{text!r} is not a CIDR with a prefix length", hint, name=cited, reason="invalid CIDR")
+            message = f"{text!r} is not a CIDR with a prefix length"
+            # What is no address either has been refused by its form already.
+            item.refuse(message, hint, name=cited, reason="invalid CIDR", shown=address is not None)
             continue
         if name == "not_nets" and (text == "0.0.0.0/0" or str(network.masked) == "::/0"):
             item.refuse(f"{text} excludes every address", "remove the rule, or narrow the network", name=cited)

@@ -48,18 +48,23 @@ class Site:
         rule: str = "",
         also: Sequence[str] = (),
         cited: bool = True,
+        shown: bool = True,
     ) -> None:
-        """Note a problem here; ``name`` and ``reason`` are Calico's words for it, ``also`` further names it cites."""
-        shown = self.value if value is _SELF else value
+        """Note a problem here; ``name`` and ``reason`` are Calico's words for it, ``also`` further names it cites.
+
+        What is not ``shown`` says in Calico's words what another problem says better.
+        """
+        told = self.value if value is _SELF else value
         problem = Problem(
             path=self.path,
             message=message,
             hint=hint,
             rule=rule,
-            value=go_text(shown) if isinstance(shown, tuple | dict) else shown,
+            value=go_text(told) if isinstance(told, tuple | dict) else told,
             calico_name=self.member if name is None else name,
             calico_reason=reason or message,
             cited=cited,
+            shown=shown,
         )
         self.found.append(problem)
         for other in also:
