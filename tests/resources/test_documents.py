@@ -279,15 +279,30 @@ class TestFields:
                 '  ports: [{name: p, protocol: TCP, port: "80"}]\n',
                 "spec.ports[0].port: expected a whole number, found the text '80'\n    remove the quotes: 80",
             ),
-            ("  ports: [{name: p, protocol: TCP, port: 80.5}]\n", "spec.ports[0].port: expected a whole number, found 80.5"),
-            ("  ports: [{name: p, protocol: TCP, port: true}]\n", "spec.ports[0].port: expected a whole number, found true"),
-            ("  ports: [{name: p, protocol: TCP, port: 65536}]\n", "spec.ports[0].port: 65536 is out of range: expected 0 to 65535"),
-            ("  ports: [{name: p, protocol: TCP, port: -1}]\n", "spec.ports[0].port: -1 is out of range: expected 0 to 65535"),
+            (
+                "  ports: [{name: p, protocol: TCP, port: 80.5}]\n",
+                "spec.ports[0].port: expected a whole number, found 80.5",
+            ),
+            (
+                "  ports: [{name: p, protocol: TCP, port: true}]\n",
+                "spec.ports[0].port: expected a whole number, found true",
+            ),
+            (
+                "  ports: [{name: p, protocol: TCP, port: 65536}]\n",
+                "spec.ports[0].port: 65536 is out of range: expected 0 to 65535",
+            ),
+            (
+                "  ports: [{name: p, protocol: TCP, port: -1}]\n",
+                "spec.ports[0].port: -1 is out of range: expected 0 to 65535",
+            ),
             (
                 "  ports: [{name: p, port: 80, protocol: 256}]\n",
                 "spec.ports[0].protocol: 256 is out of range: expected 0 to 255 or a name",
             ),
-            ("  ports: [{name: p, port: 80, protocol: 1.5}]\n", "spec.ports[0].protocol: expected a number or a text, found 1.5"),
+            (
+                "  ports: [{name: p, port: 80, protocol: 1.5}]\n",
+                "spec.ports[0].protocol: expected a number or a text, found 1.5",
+            ),
             ("  mac: .inf\n", "spec.mac: .inf has no form in JSON\n    write a number, or quote it: '.inf'"),
         ],
     )
@@ -298,7 +313,9 @@ class TestFields:
 
     def test_what_the_rules_find_in_the_rest_is_told_at_once(self):
         """An unknown field does not hide a bad name; what touches the unread place is not judged."""
-        faults = refused(endpoint(spec="  mcc: 1\n  profiles: [Bad]\n  ports: [{name: p, port: many, protocol: TCP}]\n"))
+        faults = refused(
+            endpoint(spec="  mcc: 1\n  profiles: [Bad]\n  ports: [{name: p, port: many, protocol: TCP}]\n")
+        )
         assert [fault.split(": ")[2] for fault in faults] == ["spec.mcc", "spec.profiles[0]", "spec.ports[0].port"]
 
     @pytest.mark.parametrize(
