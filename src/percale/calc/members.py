@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from percale.calc.nested_networks import NestedNetworks, Turn
-from percale.calc.networks import IPAddress, Network, is_host, network
+from percale.calc.networks import IPAddress, is_host, network, network_of
 
 __all__ = ["Members"]
 
@@ -41,7 +41,7 @@ class Members:
 
     def covers(self, address: IPAddress) -> bool:
         """Report whether a network among the members contains an address."""
-        return self._nested is not None and self._nested.covers(Network.of_address(address))
+        return self._nested is not None and self._nested.covers(network_of(address))
 
     def add(self, contributions: Iterable[str]) -> None:
         """Count what one more contributor has to contribute."""

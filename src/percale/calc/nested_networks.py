@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from percale.calc.networks import Network
+from percale.calc.networks import Network, after, supernet
 
 __all__ = ["NestedNetworks", "Turn"]
 
@@ -51,9 +51,9 @@ class NestedNetworks:
     def remove(self, network: Network) -> Turn:
         """Remove a network that is there."""
         del self._ordered[bisect_left(self._ordered, network)]
-        if not network.is_host:
+        if network.length < network.bits:
             level = self._wide[network.version, network.length]
-            level.remove(network.address)
+            level.remove(network.number)
             if not level:
                 del self._wide[network.version, network.length]
         if self.covers(network):
@@ -63,25 +63,25 @@ class NestedNetworks:
     def covers(self, network: Network) -> bool:
         """Report whether a strictly broader network is there."""
         return any(
-            version == network.version and length < network.length and network.supernet(length).address in level
+            version == network.version and length < network.length and supernet(network, length).number in level
             for (version, length), level in self._wide.items()
         )
 
     def _note(self, network: Network) -> None:
-        if not network.is_host:
-            self._wide.setdefault((network.version, network.length), set()).add(network.address)
+        if network.length < network.bits:
+            self._wide.setdefault((network.version, network.length), set()).add(network.number)
 
     def _inside(self, network: Network) -> list[Network]:
         """The broadest networks inside an uncovered one."""
-        if network.is_host:
+        if network.length == network.bits:
             return []
         start = bisect_left(self._ordered, network)
-        return list(self._uncovered(start, bisect_left(self._ordered, network.after, start)))
+        return list(self._uncovered(start, bisect_left(self._ordered, after(network), start)))
 
     def _uncovered(self, start: int, end: int) -> Iterator[Network]:
         while start < end:
             network = self._ordered[start]
             yield network
             start += 1
-            if not network.is_host:
-                start = bisect_left(self._ordered, network.after, start)
+            if network.length < network.bits:
+                start = bisect_left(self._ordered, after(network), start)

@@ -1,56 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks as members of IP sets: their canonical text, and values that sort before all that they contain."""
+"""Networks as members of IP sets: one text for each, and their order, in which each stands before all inside it."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_interface
-from typing import NamedTuple, TypeAlias
+from ipaddress import IPv4Address, IPv6Address
+from typing import TypeAlias
 
-__all__ = ["IPAddress", "Network", "address_text", "canonical_cidr", "is_host", "network", "without_zero_length"]
+from percale.resources.addresses import Network, parse_network
+
+__all__ = [
+    "IPAddress",
+    "Network",
+    "address_text",
+    "after",
+    "canonical_cidr",
+    "is_host",
+    "network",
+    "network_of",
+    "supernet",
+    "without_zero_length",
+]
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 
-_BITS = {4: 32, 6: 128}
 _HALVES = {"0.0.0.0/0": ("0.0.0.0/1", "128.0.0.0/1"), "::/0": ("::/1", "8000::/1")}
 
 
-class Network(NamedTuple):
-    """A network: family (4 or 6), first address as a number, prefix length. It sorts before the networks inside it."""
-
-    version: int
-    address: int
-    length: int
-
-    @property
-    def after(self) -> Network:
-        """The least of all networks that sort after everything inside this one."""
-        return Network(self.version, self.address + (1 << _BITS[self.version] - self.length), 0)
-
-    @property
-    def is_host(self) -> bool:
-        """Whether it is a single address."""
-        return self.length == _BITS[self.version]
-
-    @classmethod
-    def of_address(cls, address: IPAddress) -> Network:
-        """Return the network of one address."""
-        return cls(address.version, int(address), address.max_prefixlen)
-
-    def supernet(self, length: int) -> Network:
-        """Return the network of a shorter prefix length that contains this one."""
-        shift = _BITS[self.version] - length
-        return Network(self.version, self.address >> shift << shift, length)
-
-    def __str__(self) -> str:
-        address = IPv4Address(self.address) if self.version == 4 else IPv6Address(self.address)
-        return f"{address}/{self.length}"
-
-
 def network(text: str) -> Network:
-    """Return the network that a CIDR or an address spells; host bits are masked. Raises ValueError."""
-    parsed = ip_interface(text).network
-    return Network(parsed.version, int(parsed.network_address), parsed.prefixlen)
+    """Return the network that a CIDR or an address spells, host bits masked. Raises ValueError."""
+    parsed = parse_network(text, bare=True)
+    if parsed is None:
+        raise ValueError(f"{text!r} is not a network")
+    return parsed.masked
+
+
+def network_of(address: IPAddress) -> Network:
+    """Return the network of one address."""
+    return Network(address.version, int(address), address.max_prefixlen)
+
+
+def supernet(inner: Network, length: int) -> Network:
+    """Return the network of a shorter prefix length that contains this one."""
+    return Network(inner.version, inner.number, length).masked
+
+
+def after(outer: Network) -> Network:
+    """Return the least network that sorts after everything inside this one."""
+    return Network(outer.version, outer.number + (1 << outer.bits - outer.length), 0)
+
+
+@lru_cache(maxsize=1 << 14)
+def _canonical_cidr(text: str) -> str:
+    return str(network(text))
 
 
 def canonical_cidr(text: str) -> str:
@@ -61,11 +63,6 @@ def canonical_cidr(text: str) -> str:
     if text.endswith("/32") and ":" not in text:
         return text
     return _canonical_cidr(text)
-
-
-@lru_cache(maxsize=1 << 14)
-def _canonical_cidr(text: str) -> str:
-    return str(network(text))
 
 
 def address_text(cidr: str) -> str:

@@ -82,6 +82,6 @@ def _by_length(members: Iterable[str]) -> dict[tuple[int, int], set[int]]:
     """The members' leading bits, by family and prefix length."""
     found: dict[tuple[int, int], set[int]] = {}
     for member in map(network, members):
-        bits = 32 if member.version == 4 else 128
-        found.setdefault((member.version, member.length), set()).add(member.address >> bits - member.length)
+        leading = member.number >> member.bits - member.length
+        found.setdefault((member.version, member.length), set()).add(leading)
     return found
