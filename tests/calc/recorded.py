@@ -13,6 +13,7 @@ from percale.resources import decode_json, defaulted
 
 POLICY_KINDS = {"NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy"}
 KINDS = POLICY_KINDS | {
+    "StagedKubernetesNetworkPolicy",
     "EndpointSlice",
     "GlobalNetworkSet",
     "HostEndpoint",
@@ -29,6 +30,13 @@ def read(document):
     if kind == "EndpointSlice":
         return msgspec.convert(document, EndpointSlice)
     return defaulted(decode_json(json.dumps(document), kind))
+
+
+def governed(resource):
+    """The directions that a policy governs, None for any other resource."""
+    if resource.kind == "StagedKubernetesNetworkPolicy":
+        return resource.spec.policy_types or ("Ingress",)
+    return resource.spec.types if resource.kind in POLICY_KINDS else None
 
 
 def described(state):

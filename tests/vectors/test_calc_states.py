@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.calc.protocol import EMPTY, referred_sets, replayed
-from tests.calc.recorded import KINDS, POLICY_KINDS, described, read
+from tests.calc.recorded import KINDS, described, governed, read
 
 from percale.calc.calculation import Calculation
 from percale.resources import Key
@@ -95,9 +95,9 @@ def _expected(recorded, present):
     """
     expected = copy.deepcopy(recorded)
     for resource in present.values():
-        policy = expected["policies"].get(_identity(resource)) if resource.kind in POLICY_KINDS else None
+        types, policy = governed(resource), expected["policies"].get(_identity(resource))
         for direction in ("Ingress", "Egress"):
-            if policy and direction not in resource.spec.types:
+            if types is not None and policy and direction not in types:
                 policy[direction.lower()] = []
     return expected
 

@@ -21,7 +21,7 @@ from percale.calc.changes import (
     SliceChange,
     TierChange,
 )
-from percale.calc.compile import absent_profile, is_ignored
+from percale.calc.compile import absent_profile, as_calico_policy, is_ignored
 from percale.calc.compiled import CompiledPolicy, CompiledProfile, IPSetID, IPSetSpec, PolicyID
 from percale.calc.contributors import Contributor, ContributorResource, Shared, contributor
 from percale.calc.host_state import EndpointID, Pool
@@ -194,7 +194,8 @@ class Cluster:
         return ContributorChange(old, new)
 
     def _take_policy(self, key: Key, resource: Any) -> Change:
-        new = None if resource is None or is_ignored(resource) else PolicySource(resource)
+        policy = None if resource is None else as_calico_policy(resource)
+        new = None if policy is None or is_ignored(policy) else PolicySource(PolicyID(*key), policy)
         old = self.policy_sources.pop(PolicyID(*key), None)
         if new is not None:
             self.policy_sources[new.id] = new
@@ -237,6 +238,10 @@ _TAKERS: dict[str, Callable[[Cluster, Key, Any], Change]] = {
     "GlobalNetworkPolicy": Cluster._take_policy,
     "StagedNetworkPolicy": Cluster._take_policy,
     "StagedGlobalNetworkPolicy": Cluster._take_policy,
+    "StagedKubernetesNetworkPolicy": Cluster._take_policy,
+    # Calico policies that a datastore has made of Kubernetes' own, under the kind of the original.
+    "KubernetesNetworkPolicy": Cluster._take_policy,
+    "KubernetesClusterNetworkPolicy": Cluster._take_policy,
     "Profile": Cluster._take_profile,
     "Tier": Cluster._take_tier,
     "IPPool": Cluster._take_pool,

@@ -25,10 +25,12 @@ from percale.calc.compiled import (
 from percale.calc.contributors import protocol_name
 from percale.calc.effective import effective_peer, global_policy_selector, namespaced_policy_selector
 from percale.calc.networks import canonical_cidr
+from percale.resources.kubernetes_policy import convert_kubernetes_policy
 from percale.resources.network_policy import GlobalNetworkPolicy, NetworkPolicy
 from percale.resources.profile import Profile
 from percale.resources.rules import ANY_ENTITY, EntityRule, ICMPFields, Rule, ServiceMatch
-from percale.resources.staged_policy import StagedGlobalNetworkPolicy, StagedNetworkPolicy
+from percale.resources.staged_kubernetes_policy import StagedKubernetesNetworkPolicy
+from percale.resources.staged_policy import StagedGlobalNetworkPolicy, StagedNetworkPolicy, StagedNetworkPolicySpec
 from percale.resources.tier import DEFAULT_TIER
 from percale.selectors import Selector, make_id, parse
 
@@ -36,6 +38,7 @@ __all__ = [
     "Compilation",
     "PolicyResource",
     "absent_profile",
+    "as_calico_policy",
     "compile_policy",
     "compile_profile",
     "is_ignored",
@@ -86,10 +89,23 @@ def is_needed_everywhere(policy: PolicyResource) -> bool:
     return _NEEDED_EVERYWHERE in policy.spec.performance_hints
 
 
-def compile_policy(policy: PolicyResource, selector: Selector | None = None) -> Compilation[CompiledPolicy]:
+def as_calico_policy(policy: PolicyResource | StagedKubernetesNetworkPolicy) -> PolicyResource:
+    """Return a staged Kubernetes policy as the Calico policy that it stages, any other as it is."""
+    if not isinstance(policy, StagedKubernetesNetworkPolicy):
+        return policy
+    spec, _ = convert_kubernetes_policy(policy.spec)
+    members = {name: getattr(spec, name) for name in spec.__struct_fields__}
+    staged = StagedNetworkPolicySpec(staged_action=policy.spec.staged_action, **members)
+    return StagedNetworkPolicy(metadata=policy.metadata, spec=staged)
+
+
+def compile_policy(
+    policy: PolicyResource, policy_id: PolicyID | None = None, selector: Selector | None = None
+) -> Compilation[CompiledPolicy]:
     """Return the compiled form of a policy and its IP sets; raises ValueError where validation was left out.
 
-    ``selector`` is the effective one, for a caller who has it already.
+    ``policy_id`` is needed where the policy is known under another kind than its own, as those that the Kubernetes
+    datastore converts are. ``selector`` is the effective one, for a caller who has it already.
     """
     spec = policy.spec
     rules = _RuleCompiler(policy.namespace)
@@ -98,7 +114,7 @@ def compile_policy(policy: PolicyResource, selector: Selector | None = None) -> 
     egress = rules.compile(spec.egress) if "Egress" in spec.types or not spec.types else None
     host = policy.spec if isinstance(policy, _GLOBAL) else None
     compiled = CompiledPolicy(
-        id=PolicyID(*policy.key),
+        id=policy_id or PolicyID(*policy.key),
         tier=spec.tier or DEFAULT_TIER,
         order=spec.order,
         selector=selector or policy_selector(policy),

@@ -31,8 +31,8 @@ class PolicySource:
 
     __slots__ = ("_compilation", "_resource", "id", "selector", "slots")
 
-    def __init__(self, resource: PolicyResource) -> None:
-        self.id = PolicyID(*resource.key)
+    def __init__(self, policy_id: PolicyID, resource: PolicyResource) -> None:
+        self.id = policy_id
         self.selector = policy_selector(resource)
         self.slots = BitMap()
         self._resource = resource
@@ -47,7 +47,7 @@ class PolicySource:
     def compilation(self) -> Compilation[CompiledPolicy]:
         """The compiled form and its IP sets; raises ValueError where validation was left out."""
         if self._compilation is None:
-            self._compilation = compile_policy(self._resource, self.selector)
+            self._compilation = compile_policy(self._resource, self.id, self.selector)
         return self._compilation
 
 
