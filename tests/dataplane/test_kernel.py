@@ -146,9 +146,10 @@ def test_uninstall_leaves_what_is_not_ours(host):
         dataplane.apply(snapshot(ONE))
         host.routes.perform(add_route(Route("10.99.0.0/16", host.index, metric=7, scope=253, protocol=99)))
         host.routes.perform(replace_neighbor(Neighbor(host.index, "10.65.0.99", MAC, "reachable")))
+        host.routes.perform(replace_neighbor(Neighbor(host.index, "fd65::99", MAC)))
         dataplane.uninstall()
         assert host.destinations() == ["10.99.0.0/16"]
-        assert [one.address for one in host.routes.neighbors(host.index) if one.state == "permanent"] == []
+        assert [one.address for one in host.routes.neighbors(host.index) if one.state == "permanent"] == ["fd65::99"]
         assert host.held() is None
         assert host.nftables.table("ip", "other") is not None
 

@@ -163,7 +163,8 @@ class Routing:
             if route.interface in indexes and ours:
                 yield DropRoute(route)
         for neighbor in neighbors:
-            if neighbor.interface in indexes and neighbor.state == "permanent":
+            # We make no IPv6 neighbors.
+            if neighbor.interface in indexes and neighbor.state == "permanent" and ":" not in neighbor.address:
                 yield DropNeighbor(neighbor)
 
     def _doubt(self, interface: str) -> None:
