@@ -18,16 +18,15 @@ class Members:
     ``with_networks`` says that not all the first contributions are single addresses.
     """
 
-    __slots__ = ("_further", "_nested", "_present", "added", "removed")
+    __slots__ = ("_further", "_nested", "_present", "_uncounted", "added", "removed")
 
     def __init__(self, contributions: Iterable[str] = (), *, with_networks: bool = False) -> None:
         every = list(contributions)
         # Shared with the message that tells it, until the first change.
         self._present: set[str] | frozenset[str] = frozenset(every)
-        # How often a member is contributed beyond the first time: most have one contributor.
+        # How often a member is contributed beyond the first time: most have one contributor. Counted when it matters.
         self._further: dict[str, int] = {}
-        if len(every) > len(self._present):
-            self._further = {member: count - 1 for member, count in Counter(every).items() if count > 1}
+        self._uncounted: list[str] = every if len(every) > len(self._present) else []
         self._nested = NestedNetworks(map(network, self._present)) if with_networks else None
         self.added: set[str] = set()
         self.removed: set[str] = set()
@@ -69,6 +68,8 @@ class Members:
     def _thawed(self) -> set[str]:
         if isinstance(self._present, frozenset):
             self._present = set(self._present)
+            self._further = {member: count - 1 for member, count in Counter(self._uncounted).items() if count > 1}
+            self._uncounted = []
         return self._present
 
     def settle(self) -> None:
