@@ -63,6 +63,8 @@ class Cluster:
         self.profile_labels: dict[str, Labels] = {}
         self.policy_index: LabelIndex[EndpointID] = LabelIndex()
         self._policies_of: dict[str, tuple[PolicyID, ...]] = {}
+        # By the selectors that match and whether it is a host endpoint, until a policy or tier changes.
+        self._ordered: dict[tuple[frozenset[str], bool], EndpointPolicies] = {}
         self._contributors: dict[EndpointID, Contributor] = {}
         self._shared = Shared()
         self._ip_sets: dict[IPSetID, IPSetSpec] = {}
@@ -121,13 +123,18 @@ class Cluster:
 
     def policies_for(self, endpoint_id: EndpointID) -> EndpointPolicies:
         """Return the policies that apply to an endpoint, in order and by class; raises KeyError."""
-        selectors = (selector.uid for selector in self.policy_index.matching(self.labels(endpoint_id)))
-        return self.ordered_policies(selectors, on_host_endpoint=endpoint_id.kind == "HostEndpoint")
+        selectors = frozenset(selector.uid for selector in self.policy_index.matching(self.labels(endpoint_id)))
+        return self._ordered_policies(selectors, on_host_endpoint=endpoint_id.kind == "HostEndpoint")
 
-    def ordered_policies(self, selectors: Iterable[str], *, on_host_endpoint: bool) -> EndpointPolicies:
-        """Return the policies of all these effective selectors, given by unique ID, in order and by class."""
-        ids = [each for selector in selectors for each in self.policies_of(selector)]
-        return policies_by_tier(filter(None, map(self._usable, ids)), self.tiers, on_host_endpoint=on_host_endpoint)
+    def _ordered_policies(self, selectors: frozenset[str], *, on_host_endpoint: bool) -> EndpointPolicies:
+        # Endpoints that the same selectors match have the same policies: one value for all of them.
+        found = self._ordered.get((selectors, on_host_endpoint))
+        if found is None:
+            ids = [each for selector in selectors for each in self.policies_of(selector)]
+            usable = list(filter(None, map(self._usable, ids)))
+            found = policies_by_tier(usable, self.tiers, on_host_endpoint=on_host_endpoint)
+            self._ordered[selectors, on_host_endpoint] = found
+        return found
 
     def _usable(self, policy_id: PolicyID) -> CompiledPolicy | None:
         try:
@@ -194,6 +201,7 @@ class Cluster:
         return ContributorChange(old, new)
 
     def _take_policy(self, key: Key, resource: Any) -> Change:
+        self._ordered.clear()
         policy = None if resource is None else as_calico_policy(resource)
         new = None if policy is None or is_ignored(policy) else PolicySource(PolicyID(*key), policy)
         old = self.policy_sources.pop(PolicyID(*key), None)
@@ -219,6 +227,7 @@ class Cluster:
         return ProfileChange(key.name, *_replace(self.profile_sources, key.name, new))
 
     def _take_tier(self, key: Key, resource: Any) -> Change:
+        self._ordered.clear()
         return TierChange(*_replace(self.tiers, key.name, None if resource is None else tier_facts(resource)))
 
     def _take_pool(self, key: Key, resource: Any) -> Change:

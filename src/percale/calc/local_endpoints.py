@@ -70,26 +70,13 @@ class LocalEndpoints:
 
     def current(self) -> Iterator[tuple[EndpointID, LocalEndpoint | None]]:
         """Yield what has changed as it is now, None for endpoints that are gone."""
-        alike: dict[tuple[frozenset[str], bool], EndpointPolicies] = {}
         for endpoint_id in self.changed:
             resource = self._resources.get(endpoint_id)
-            yield endpoint_id, None if resource is None else self._endpoint(endpoint_id, resource, alike)
+            yield endpoint_id, None if resource is None else self._endpoint(endpoint_id, resource)
         self.changed.clear()
 
-    def _endpoint(
-        self,
-        endpoint_id: EndpointID,
-        resource: EndpointResource,
-        alike: dict[tuple[frozenset[str], bool], EndpointPolicies],
-    ) -> LocalEndpoint:
-        cluster = self._cluster
-        labels = cluster.labels(endpoint_id)
-        selectors = frozenset(selector.uid for selector in cluster.policy_index.matching(labels))
-        is_host = isinstance(resource, HostEndpoint)
-        # Endpoints that the same selectors match have the same policies: one value for all of them.
-        policies = alike.get((selectors, is_host))
-        if policies is None:
-            policies = alike[selectors, is_host] = cluster.ordered_policies(selectors, on_host_endpoint=is_host)
+    def _endpoint(self, endpoint_id: EndpointID, resource: EndpointResource) -> LocalEndpoint:
+        policies = self._cluster.policies_for(endpoint_id)
         if isinstance(resource, HostEndpoint):
             return _host_endpoint(endpoint_id, resource, policies)
         on_interface = self._on_interface[resource.spec.interface_name]
