@@ -26,9 +26,12 @@ _IN_CLOEXEC = os.O_CLOEXEC
 
 
 class Wakeup(Closable):
-    """A bell that every process rings after it has changed the store; waiters count the rings, so none is missed."""
+    """A bell that every process rings after it has changed the store; waiters count the rings, so none is missed.
 
-    def __init__(self, path: Path | None) -> None:
+    One that only listens (``rings`` False) needs no right to write.
+    """
+
+    def __init__(self, path: Path | None, *, rings: bool = True) -> None:
         self._path = path
         self._changed = threading.Condition()
         self._rings = 0
@@ -36,7 +39,7 @@ class Wakeup(Closable):
         self._closed = False
         self._stop = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._file = -1
-        if path is not None:
+        if path is not None and rings:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     @property

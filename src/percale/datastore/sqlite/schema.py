@@ -6,19 +6,32 @@ change   every version of every key that compaction has left, in the order of wr
          previous = id of the version that this one replaced (0: the key was absent)
 newest   key -> id of its last version; a deleted key points at its tombstone (value NULL) until compaction
 lease    when each lease ends
-meta     `compacted`: history before this revision is gone
+meta     `compacted`: history before this revision is gone; `swept`: how far its traces have been deleted;
+         `keep_days`, `keep_revisions`: the policy, where it is not the usual one
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sqlite3
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from percale.errors import Refused, StoreUnavailable
 
-__all__ = ["PLACE_BITS", "Durability", "connect", "first_id", "last_id", "prepare"]
+__all__ = [
+    "BUSY_TIMEOUT_S",
+    "PLACE_BITS",
+    "Durability",
+    "connect",
+    "first_id",
+    "is_current",
+    "last_id",
+    "prepare",
+]
 
 Durability = Literal["NORMAL", "FULL"]
 """NORMAL: a power failure may lose the last moments, never consistency. FULL: a commit that returned is on disk."""
@@ -26,7 +39,8 @@ Durability = Literal["NORMAL", "FULL"]
 PLACE_BITS = 22
 _APPLICATION_ID = 0x50524331  # "PRC1"
 _SCHEMA_VERSION = 1
-_BUSY_TIMEOUT_S = 10.0
+BUSY_TIMEOUT_S = 10.0
+"""How long a writer waits for the writers of other processes."""
 
 _TABLES = """
 CREATE TABLE change (
@@ -58,15 +72,25 @@ def last_id(revision: int) -> int:
     return (revision + 1 << PLACE_BITS) - 1
 
 
-def connect(path: Path | None, durability: Durability) -> sqlite3.Connection:
+def connect(
+    path: Path | None,
+    durability: Durability,
+    *,
+    create: bool = False,
+    read_only: bool = False,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+) -> sqlite3.Connection:
     """Open a connection to the file (None: a private store in memory); raises StoreUnavailable if it can't."""
     try:
-        if path is not None and not path.exists():
-            # SQLite gives its -wal and -shm files the mode of this one.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if create and path is not None:
+            _create(path)
+        if path is not None and not os.access(path, os.R_OK):
+            os.stat(path)  # its error says more than SQLite's
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         connection = sqlite3.connect(
-            path or ":memory:",
-            timeout=_BUSY_TIMEOUT_S,
+            _uri(path, read_only=read_only),
+            uri=True,
+            timeout=busy_timeout_s,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=64,
@@ -76,20 +100,43 @@ def connect(path: Path | None, durability: Durability) -> sqlite3.Connection:
         connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
     except (OSError, sqlite3.Error) as error:
-        raise StoreUnavailable(f"cannot open the datastore {path}: {error}") from error
+        raise StoreUnavailable(f"cannot open the datastore {path}: {getattr(error, 'strerror', error)}") from error
     return connection
+
+
+def _create(path: Path) -> None:
+    """Make the file with the mode that SQLite then gives to those beside it.
+
+    An existing one is never opened here: closing it would drop the locks that this process holds on it (fcntl(2)).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _uri(path: Path | None, *, read_only: bool) -> str:
+    """Return the file as SQLite's URI.
+
+    A reader that may not write beside the file can still read it when no log is there, because then nobody uses it.
+    """
+    if path is None:
+        return ":memory:"
+    mode = "ro" if read_only else "rw"
+    log = path.with_name(path.name + "-wal")
+    lonely = read_only and not os.access(path.parent, os.W_OK) and not log.exists()
+    return f"file:{quote(os.fspath(path))}?mode={mode}" + ("&immutable=1" if lonely else "")
 
 
 def prepare(connection: sqlite3.Connection, path: Path | None) -> None:
     """Create the tables in a new file; raises Refused for a file of something else or of a newer percale."""
     try:
-        if _is_current(connection, path):
+        if is_current(connection, path):
+            connection.execute("PRAGMA journal_mode = WAL")  # a backup that was copied by hand has none
             return
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if not _is_current(connection, path):  # another process may have been first
+            if not is_current(connection, path):  # another process may have been first
                 for statement in filter(str.strip, _TABLES.split(";")):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -100,7 +147,8 @@ def prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         raise StoreUnavailable(f"cannot use the datastore {path}: {error}") from error
 
 
-def _is_current(connection: sqlite3.Connection, path: Path | None) -> bool:
+def is_current(connection: sqlite3.Connection, path: Path | None) -> bool:
+    """Whether the tables are there (False: a new file); raises Refused as `prepare`."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

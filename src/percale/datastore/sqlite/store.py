@@ -23,24 +23,32 @@ from percale.datastore.keyvalue import (
     is_empty_range,
 )
 from percale.datastore.sqlite import compaction, leases, reading, schema
+from percale.datastore.sqlite.compaction import Retention
+from percale.datastore.sqlite.place import Place, refuse_network
+from percale.datastore.sqlite.trouble import as_unavailable
 from percale.datastore.sqlite.watch import SQLiteWatch
 from percale.datastore.sqlite.writing import Writer, check_txn
 from percale.datastore.wakeup import Wakeup
-from percale.errors import Compacted, StoreUnavailable
+from percale.errors import Compacted, Refused, StoreUnavailable
 
 __all__ = ["SQLiteKeyValue"]
 
 _IDLE_READERS = 8
 _EVENTS_PER_BATCH = 1000
 _REVISIONS_PER_SWEEP = 5000
+_REVISIONS_PER_POLICY = 1000
+"""How often the policy about history is looked at: every revision is written by one process, so one process does it."""
 
 
 class SQLiteKeyValue(KeyValue):
     """Etcd's model in one SQLite file, used by many processes and threads of one machine at the same time.
 
     ``path`` None keeps everything in memory, for one process. ``durability`` NORMAL may lose the last moments in a
-    power failure, FULL nothing that has returned. ``clock`` gives seconds since 1970 and decides about leases. Open
-    the store after ``fork``, never before. Raises StoreUnavailable, or Refused for a file of another kind or version.
+    power failure, FULL nothing that has returned. ``read_only`` never touches the file. A writer waits for others as
+    long as ``busy_timeout_s``. ``clock`` gives seconds since 1970 and decides about leases. Open the store after
+    ``fork``, never before.
+
+    Raises StoreUnavailable, or Refused for a file of another kind or version, or on a network file system.
     """
 
     max_operations = 10_000
@@ -51,22 +59,32 @@ class SQLiteKeyValue(KeyValue):
         path: str | os.PathLike[str] | None,
         *,
         durability: schema.Durability = "NORMAL",
+        read_only: bool = False,
+        busy_timeout_s: float = schema.BUSY_TIMEOUT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path) if path is not None else None
         self._durability = durability
+        self._read_only = read_only
+        self._busy_timeout_s = busy_timeout_s
         self._clock = clock
         self._writing = threading.RLock()
         self._closed = False
         self._transactions = 0
         self._rung = 0
         self._watches: set[SQLiteWatch] = set()
-        self._writer = schema.connect(self.path, durability)
+        if self.path is not None:
+            refuse_network(self.path)
+        self._writer = self._connect(create=not read_only)
         self._readers: list[sqlite3.Connection] = []
         try:
-            schema.prepare(self._writer, self.path)
+            if read_only:
+                self._check_kind()
+            else:
+                schema.prepare(self._writer, self.path)
+            self._place = Place(self.path) if self.path is not None else None
             bell = self.path.with_name(self.path.name + "-wake") if self.path is not None else None
-            self._wakeup = Wakeup(bell)
+            self._wakeup = Wakeup(bell, rings=not read_only)
         except BaseException:
             self._writer.close()
             raise
@@ -86,7 +104,10 @@ class SQLiteKeyValue(KeyValue):
         txn = Txn(tuple(compares), tuple(then), tuple(orelse))
         check_txn(txn, self.max_operations)
         with self._write() as connection:
-            return Writer(connection, self._clock()).run(txn)
+            result = Writer(connection, self._clock()).run(txn)
+        if result.revision % _REVISIONS_PER_POLICY == 0:
+            self._compact_by_policy(bounded=True)
+        return result
 
     def watch(self, start: str, end: str = "", *, start_revision: int = 0, previous: bool = False) -> SQLiteWatch:
         """Watch a key or a range from a revision on."""
@@ -119,13 +140,43 @@ class SQLiteKeyValue(KeyValue):
     def compact(self, revision: int) -> None:
         """Forget history before a revision, in slices so that writers need not wait for long."""
         with self._write() as connection:
-            swept = compaction.announce(connection, revision)
-        while swept < revision:
-            with self._write() as connection:
-                swept = compaction.sweep(connection, swept, revision, _REVISIONS_PER_SWEEP)
-        with self._writing, _as_unavailable(self.path):
+            compaction.announce(connection, revision)
+        self._sweep()
+        with self._writing, as_unavailable(self.path):
             # As a script, because execute() stops after the first page.
             self._writer.executescript("PRAGMA incremental_vacuum")
+
+    @property
+    def retention(self) -> Retention:
+        """How much history the policy keeps."""
+        with self._read() as connection:
+            return compaction.read_retention(connection)
+
+    def set_retention(self, retention: Retention) -> None:
+        """Change the policy for every process of this file, from now on."""
+        with self._write() as connection:
+            compaction.write_retention(connection, retention)
+
+    def compact_by_policy(self) -> int:
+        """Forget what the policy does not keep; return the revision before which history is gone."""
+        self._compact_by_policy(bounded=False)
+        with self._read() as connection:
+            return reading.compacted_revision(connection)
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the file, one sentence each; reads all of it."""
+        from percale.datastore.sqlite.checking import faults
+
+        with self._read() as connection:
+            return list(faults(connection))
+
+    def backup(self, target: str | os.PathLike[str]) -> None:
+        """Write a copy of one moment, history included, while others go on; raises Refused if the target exists."""
+        from percale.datastore.sqlite.backup import write_backup
+
+        self._check_open()
+        with contextlib.closing(self._connect()) if self.path else contextlib.nullcontext(self._writer) as connection:
+            write_backup(connection, self.path, Path(target))
 
     def revision_time(self, revision: int) -> float:
         """Return when a revision was written."""
@@ -188,11 +239,31 @@ class SQLiteKeyValue(KeyValue):
             )
             return until, WatchBatch(until >> schema.PLACE_BITS, events)
 
+    def _compact_by_policy(self, *, bounded: bool) -> None:
+        try:
+            with self._write() as connection:
+                border = compaction.due_border(connection, self._clock(), bounded=bounded)
+                if border:
+                    compaction.announce(connection, border)
+            self._sweep()
+        except StoreUnavailable:
+            # What was written before is safe; history that stays is forgotten another time.
+            if not bounded:
+                raise
+
+    def _sweep(self) -> None:
+        more = True
+        while more:
+            with self._write() as connection:
+                more = compaction.sweep(connection, _REVISIONS_PER_SWEEP)
+
     @contextlib.contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         """Hold the write lock of the file; commit and ring at the end, or roll everything back on any error."""
-        with self._writing, _as_unavailable(self.path):
+        with self._writing, as_unavailable(self.path):
             self._check_open()
+            if self._read_only:
+                raise Refused(f"the datastore {self.path} was opened for reading only")
             connection = self._writer
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -205,6 +276,7 @@ class SQLiteKeyValue(KeyValue):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            self._check_place()  # who has written into a removed file must know
             self._transactions += 1
             unheard = revision != self._rung
             self._rung = revision
@@ -214,11 +286,11 @@ class SQLiteKeyValue(KeyValue):
     @contextlib.contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection in a read transaction: everything read through it is of one moment."""
-        with self._single_connection, _as_unavailable(self.path):
+        with self._single_connection, as_unavailable(self.path):
             self._check_open()
             connection = self._borrow()
             try:
-                if leases.any_due(connection, self._clock()):
+                if not self._read_only and leases.any_due(connection, self._clock()):
                     with self._write():
                         pass
                 connection.execute("BEGIN")
@@ -239,7 +311,21 @@ class SQLiteKeyValue(KeyValue):
         try:
             return self._readers.pop()
         except IndexError:
-            return schema.connect(self.path, self._durability)
+            return self._connect()
+
+    def _connect(self, *, create: bool = False) -> sqlite3.Connection:
+        return schema.connect(
+            self.path,
+            self._durability,
+            create=create,
+            read_only=self._read_only,
+            busy_timeout_s=self._busy_timeout_s,
+        )
+
+    def _check_kind(self) -> None:
+        with as_unavailable(self.path):
+            if not schema.is_current(self._writer, self.path):
+                raise Refused(f"{self.path} is empty, and opened for reading only")
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         if connection is self._writer:
@@ -252,13 +338,8 @@ class SQLiteKeyValue(KeyValue):
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable(f"the datastore {self.path or 'in memory'} is closed")
+        self._check_place()
 
-
-@contextlib.contextmanager
-def _as_unavailable(path: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"the datastore {path or 'in memory'}: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise StoreUnavailable(f"the datastore {path or 'in memory'} is damaged: {error}") from error
+    def _check_place(self) -> None:
+        if self._place is not None:
+            self._place.check()
