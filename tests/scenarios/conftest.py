@@ -55,8 +55,14 @@ def traces(monkeypatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def site(traces) -> Iterator[Site]:
-    """A private host with an empty store, address pools and the CNI executable; the test starts the agent."""
+def site(bare_site) -> Site:
+    """A private host for the test to start the agent on; modules with a scenario of their own override it."""
+    return bare_site
+
+
+@pytest.fixture
+def bare_site(traces) -> Iterator[Site]:
+    """A private host with an empty store, address pools and the CNI executable, but no agent."""
     try:
         made = Site()
     except PermissionError:

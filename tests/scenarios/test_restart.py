@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from tests.scenarios.acceptance import populate
 from tests.scenarios.flows import held, observed
 from tests.scenarios.streams import Stream, flowing
 
@@ -16,6 +17,15 @@ from percale.netlink.nftables.connection import Monitor
 from percale.netlink.rtnetlink.connection import RouteMonitor
 
 pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def site(bare_site: Site) -> Site:
+    """The host of the acceptance scenario at work."""
+    bare_site.start_agent()
+    populate(bare_site)
+    return bare_site
+
 
 SOAK = bool(os.environ.get("PERCALE_SOAK"))
 RESTARTS = 60 if SOAK else 10

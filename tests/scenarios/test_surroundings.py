@@ -12,12 +12,22 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.scenarios.acceptance import populate
 from tests.scenarios.flows import observed
 
 from percale.errors import Refused
 from percale.lab.site import NODE, Site
 
 pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def site(bare_site: Site) -> Site:
+    """The host of the acceptance scenario at work."""
+    bare_site.start_agent()
+    populate(bare_site)
+    return bare_site
+
 
 PROGRAM = [sys.executable, "-m", "percale.cli"]
 
