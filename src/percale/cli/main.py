@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None, *, program: str = "") -> int:
         return status
     except CommandFailed as failure:
         for problem in failure.problems:
-            print(problem, file=sys.stderr)
+            if problem.shown:
+                print(problem, file=sys.stderr)
         if failure.on_stdout:
             print(failure.text)
         else:

@@ -107,9 +107,10 @@ def print_report(report: Report, outcomes: Iterable[Outcome] = ()) -> int:
 
 
 def print_problems(problems: Iterable[Problem]) -> None:
-    """Print problems and warnings of documents to standard error."""
+    """Print problems and warnings of documents to standard error, but not those that only repeat others."""
     for problem in problems:
-        print(problem, file=sys.stderr)
+        if problem.shown:
+            print(problem, file=sys.stderr)
 
 
 def _obstacle(error: PercaleError) -> Problem:
