@@ -27,7 +27,7 @@ from percale.dataplane.twin import TwinDataplane
 from percale.errors import Refused
 from percale.netlink.nftables.expressions import DROP, jump
 from percale.netlink.nftables.objects import Chain, Rule, Table
-from percale.netlink.nftables.operations import Add, Batch, Delete, Flush
+from percale.netlink.nftables.operations import Add, AddElements, Batch, Delete, DeleteElements, Flush
 
 WEB = policy("web", ingress=[allow({"ip_sets": ("s:clients",)}, {"ports": ports(80, 443)}, protocol="tcp")])
 CLIENTS = ip_set("s:clients", "10.65.0.1/32", "fd65::1/128")
@@ -259,7 +259,7 @@ def test_uninstall_twice_is_fine(host):
 
 
 def test_a_set_that_gets_a_prefix_becomes_an_interval_set_at_once(host):
-    """The switch of form is one transaction: new set, rules re-pointed, old set deleted; and back."""
+    """The new set is complete before one transaction points the rules to it and deletes the old one; and back."""
     host.dataplane.apply(WORLD)
     plain = [one.name for one in host.held().sets.values() if one.comment == "s:clients"]
     applied = host.dataplane.apply([IPSetDelta("s:clients", frozenset({"10.0.0.0/8"}), frozenset())])

@@ -13,7 +13,7 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One transaction per table, then operations on routes, neighbors, sysctls and connections, in order."""
+    """Transactions on tables, then operations on routes, neighbors, sysctls and connections, all in order."""
 
     batches: tuple[Batch, ...] = ()
     network: tuple[NetworkOperation, ...] = ()

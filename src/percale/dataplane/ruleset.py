@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a table holds, and the shortest way from one content to another in a single transaction.
+"""What a table holds, and the shortest way from one content to another in place.
 
 A `Ruleset` is the desired content with a journal: it remembers what each touched object was, so that the operations of
 one change are found without looking at the rest. `difference` compares two whole contents, at start and after drift.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from percale.netlink.nftables.objects import Chain, Element, Rule, Set, Table
@@ -59,6 +59,32 @@ class Changes:
         gone first; both become visible in the same instant.
         """
         return tuple(self._in_order())
+
+    def transactions(self) -> tuple[tuple[Operation, ...], ...]:
+        """The operations for a table in use: first what nothing refers to yet, in a transaction of its own.
+
+        The kernel shows new elements of an interval set a moment after the rules that look them up, and a packet
+        under way, sent to a chain that is new in this transaction, would find it empty. So new sets and chains are
+        complete before anything leads to them; what has an effect remains one transaction.
+        """
+        if any(chain.hook for chain in self.new_chains):
+            # A base chain acts as soon as it is there: it comes with all that belongs to it.
+            return (self.operations(),)
+        sets, chains = {one.name for one in self.new_sets}, {one.name for one in self.new_chains}
+        prepared = Changes(
+            new_sets=self.new_sets,
+            new_chains=self.new_chains,
+            rewritten=tuple(one for one in self.rewritten if one[0].name in chains),
+            added_elements=tuple(one for one in self.added_elements if one[0].name in sets),
+        )
+        switched = replace(
+            self,
+            new_sets=(),
+            new_chains=(),
+            rewritten=tuple(one for one in self.rewritten if one[0].name not in chains),
+            added_elements=tuple(one for one in self.added_elements if one[0].name not in sets),
+        )
+        return tuple(found for found in (prepared.operations(), switched.operations()) if found)
 
     def _in_order(self) -> Iterator[Operation]:
         yield from map(Add, self.new_sets)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our tables in nf_tables: read back, compared with what is desired, and programmed in one transaction each."""
+"""Our tables in nf_tables: read back, compared with what is desired, and programmed in place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from percale.dataplane.layout import LAYOUT, LAYOUT_PREFIX
 from percale.dataplane.ruleset import Contents, Ruleset, difference
 from percale.errors import Refused
 from percale.netlink.nftables.objects import Chain, Element, Rule, Set, Table
-from percale.netlink.nftables.operations import Add, Batch, Delete, Operation
+from percale.netlink.nftables.operations import Add, Batch, Delete
 
 __all__ = ["Nftables", "Tables", "read_contents"]
 
@@ -110,15 +110,18 @@ class Tables:
     def plan(self) -> tuple[Batch, ...]:
         """The batches that make the tables what the rulesets say; the journals start anew. Raises as ``read``."""
         if self._trusted:
-            found = [Batch(one.table, one.take_changes().operations()) for one in self._rulesets]
-            return tuple(batch for batch in found if batch)
+            return tuple(
+                Batch(one.table, operations)
+                for one in self._rulesets
+                for operations in one.take_changes().transactions()
+            )
         if self._realised is None:
             self.read()
         assert self._realised is not None
-        batches = [_whole(old, new) for old, new in zip(self._realised, self._rulesets, strict=True)]
+        found = [_whole(old, new) for old, new in zip(self._realised, self._rulesets, strict=True)]
         for ruleset in self._rulesets:
             ruleset.take_changes()
-        return tuple(batch for batch in batches if batch)
+        return tuple(batch for batches in found for batch in batches)
 
     def commit(self, batches: Iterable[Batch]) -> None:
         """Program the batches that ``plan`` gave; raises BatchError, after which the next plan reads all back."""
@@ -138,20 +141,13 @@ class Tables:
         return tuple(Batch(table, (Delete(table),)) for table in present)
 
 
-def _whole(old: Contents | None, ruleset: Ruleset) -> Batch:
-    """The batch from one content to the desired one; of another layout, or a stranger's, the table is replaced."""
-    table, empty = ruleset.table, Contents(ruleset.table)
-    head: tuple[Operation, ...] = ()
-    changes = None
-    if old is None:
-        head = (Add(table),)
-    elif old.table.comment == LAYOUT:
-        changes = difference(old, ruleset.contents)
-        if changes is None:
-            head = (Delete(old.table), Add(table))
-    else:
-        head = (Delete(old.table), Add(table))
-    if changes is None:
-        changes = difference(empty, ruleset.contents)
-        assert changes is not None
-    return Batch(table, (*head, *changes.operations()))
+def _whole(old: Contents | None, ruleset: Ruleset) -> tuple[Batch, ...]:
+    """The batches from one content to the desired one; of another layout, or a stranger's, the table is replaced."""
+    table = ruleset.table
+    changes = difference(old, ruleset.contents) if old is not None and old.table.comment == LAYOUT else None
+    if changes is not None:
+        return tuple(Batch(table, operations) for operations in changes.transactions())
+    whole = difference(Contents(table), ruleset.contents)
+    assert whole is not None
+    head = (Add(table),) if old is None else (Delete(old.table), Add(table))
+    return (Batch(table, (*head, *whole.operations())),)
