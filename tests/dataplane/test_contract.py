@@ -264,7 +264,9 @@ def test_a_set_that_gets_a_prefix_becomes_an_interval_set_at_once(host):
     plain = [one.name for one in host.held().sets.values() if one.comment == "s:clients"]
     applied = host.dataplane.apply([IPSetDelta("s:clients", frozenset({"10.0.0.0/8"}), frozenset())])
     assert applied.ok
-    assert len(applied.plan.batches) == 1
+    prepared, switched = applied.plan.batches
+    assert not any(isinstance(each, Flush | Delete | DeleteElements) for each in prepared.operations)
+    assert not any(isinstance(each, AddElements) for each in switched.operations)
     assert host.held().rules == host.desired().rules
     wide = {one.name: one.interval for one in host.held().sets.values() if one.comment == "s:clients"}
     assert sorted(wide.values()) == [False, True]
