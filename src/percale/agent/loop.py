@@ -10,12 +10,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from select import select
 from typing import Any, Protocol
 
 from percale.agent.inbox import Inbox, Item, Stop
 from percale.agent.logs import Log
 from percale.agent.status import StatusBoard
+from percale.calc.bulk_load import bulk_load
 from percale.calc.calculation import Calculation
 from percale.dataplane.dataplane import Applied, Dataplane
 from percale.datastore.seams import InSync, Resync, Revision, SyncerUpdate
@@ -67,6 +69,9 @@ class Loop:
         self._revision: Revision | None = None
         self._in_sync = self._stopping = False
         self._invalid: dict[str, str] = {}
+        self._refused: dict[str, str] = {}
+        self._snapshot = ExitStack()
+        self._loading = False
         self._pause_s = _FIRST_PAUSE_S
         self._resync_at = clock() + resync_s
         self._failing = False
@@ -94,10 +99,14 @@ class Loop:
             case Stop():
                 self._stopping = True
             case SyncerUpdate(key, resource, revision, problem):
+                if not self._in_sync and not self._loading:
+                    self._snapshot.enter_context(bulk_load())
+                    self._loading = True
                 self._note_validity(str(key), "" if problem is None else str(problem))
                 self._calculation.update(key, resource)
                 self._revision = revision
             case InSync(revision):
+                self._snapshot.close()
                 self._calculation.in_sync()
                 self._revision, self._in_sync = revision, True
                 self._log.info("in-sync", revision=revision)
@@ -111,9 +120,19 @@ class Loop:
         elif self._invalid.pop(key, None):
             self._log.info("valid-again", resource=key)
 
+    def _note_refusals(self) -> None:
+        """Tell of resources that are valid by themselves and yet cannot be calculated with (spec/calculation.md R2)."""
+        refused = {str(key): str(problem) for key, problem in self._calculation.cluster.refusals.items()}
+        for key in self._refused.keys() - refused.keys():
+            self._note_validity(key, "")
+        for key in refused.keys() - self._refused.keys():
+            self._note_validity(key, refused[key])
+        self._refused = refused
+
     def _program(self) -> None:
         began = self._clock()
         messages = self._calculation.flush()
+        self._note_refusals()
         applied = self._dataplane.apply(messages)
         if messages and applied.ok:
             spent_ms = 1000 * (self._clock() - began)
