@@ -44,7 +44,8 @@ class Problem:
     ``path`` is the field as the user wrote it (``spec.ingress[2].source.nets[0]``), empty for the whole document.
     ``line`` and ``column`` count from 1, 0 means unknown. ``calico_name``, ``calico_reason`` are the name and reason
     that Calico's ErrorValidation cites (spec/validation.md section 2). A ``warning`` does not refuse the document.
-    A problem that is not ``cited`` is found by us alone; one that is not ``shown`` repeats another one in Calico's words.
+    A problem that is not ``cited`` is found by us alone; one that is not ``shown`` says in Calico's words what another
+    one says better.
     """
 
     path: str

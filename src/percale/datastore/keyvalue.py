@@ -255,7 +255,7 @@ class KeyValue(Closable):
     def watch(self, start: str, end: str = "", *, start_revision: int = 0, previous: bool = False) -> Watch:
         """Watch one key or a range from ``start_revision`` on (0: from now on), on request with previous items.
 
-        A start before the compacted revision makes the first ``poll`` raise Compacted; an empty range raises ValueError.
+        A start before the compacted revision makes ``poll`` raise Compacted; an empty range raises ValueError.
         """
 
     @abstractmethod

@@ -55,7 +55,7 @@ def from_value(key: Key, value: bytes, revision: int) -> Resource:
         if key.kind == "BlockAffinity":
             value = _with_boolean_deleted(value)
         resource: Resource = decode_json(value, key.kind)
-    except (PercaleError, ValueError) as error:
+    except (PercaleError, ValueError, RecursionError) as error:
         raise Unreadable(key.kind, key.name, key.namespace, cause=str(error)) from error
     # The object is new and nobody else has it yet; replacing would copy it, twice for each of 250 000.
     metadata = resource.metadata

@@ -32,6 +32,7 @@ _OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )
+_CHANCE = random.Random()
 _STREAMS = frozenset({"Watch", "LeaseKeepAlive"})
 _READS = frozenset({"Range", "Status", "Authenticate"})
 # gRPC says so when no connection could be made, etcd when it has not even proposed the change.
@@ -131,7 +132,7 @@ class EtcdConnection:
 def pause(attempt: int) -> float:
     """Return how long to wait before a repetition: doubled each time up to two seconds, half of it by chance."""
     longest: float = min(2.0, _PAUSE_S * 2**attempt)
-    return longest * (0.5 + random.random() / 2)
+    return longest * (0.5 + _CHANCE.random() / 2)
 
 
 def _channel(endpoint: str, settings: EtcdSettings) -> Any:

@@ -98,6 +98,8 @@ class EtcdWatch(Watch):
                 self._put(error)
                 return
             except grpc.RpcError as error:
+                if self.closed:
+                    return
                 failures += 1
                 if failures >= _FAILURES:
                     self._put(StoreUnavailable(f"the watch on etcd ended: {error.details()}"))

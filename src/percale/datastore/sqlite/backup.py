@@ -34,7 +34,8 @@ def write_backup(connection: sqlite3.Connection, path: Path | None, target: Path
 def restore_file(backup: Path, target: Path) -> None:
     """Put a backup in the place of a store that nobody has open; raises Refused, StoreUnavailable.
 
-    The backup, which must not be a store that this process has open, is checked before anything is touched, and takes its place in one step.
+    The backup, which must not be a store that this process has open, is checked before anything is touched, and takes
+    its place in one step.
     """
     with _beside(target) as unfinished:
         try:

@@ -27,7 +27,7 @@ _PROMISES = {
         WHERE previous = 0 AND (value IS NULL OR version <> 1 OR create_revision <> id >> {PLACE_BITS})""",
     "keys whose history has a hole": """
         SELECT c.key FROM change c LEFT JOIN change p ON p.id = c.previous
-        WHERE c.previous >= :border AND p.id IS NULL""",
+        WHERE c.previous > 0 AND c.previous >= :border AND p.id IS NULL""",
     "changes dated before the one in front of them": """
         SELECT key FROM (SELECT key, time_us, lag(time_us) OVER (ORDER BY id) AS before FROM change)
         WHERE time_us < before""",
