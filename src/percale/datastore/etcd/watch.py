@@ -98,7 +98,7 @@ class EtcdWatch(Watch):
                 self._put(error)
                 return
             except grpc.RpcError as error:
-                if self.closed:
+                if self._closed.is_set():  # a property is taken for unchanged since the loop began
                     return
                 failures += 1
                 if failures >= _FAILURES:
