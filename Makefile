@@ -12,7 +12,7 @@ ifneq ($(PERCALE_VECTORS),)
 export PERCALE_VECTORS
 endif
 
-.PHONY: help demo test lint bench soak format clean
+.PHONY: help demo test lint bench soak fuzz format clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -49,9 +49,15 @@ bench: $(VENV)/.develop  ## the workloads behind every figure of the manual
 soak: $(VENV)/.develop  ## the same tests, much longer
 	PERCALE_SOAK=1 $(BIN)/python -m pytest -m "slow or kernel" $(ARGS)
 
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.develop  ## search for inputs that the parsers and rules do not survive, FUZZ_SECONDS each
+	@$(BIN)/python -m pip install --quiet ".[fuzz]"
+	@for target in documents selectors stored checks; do \
+		PYTHONPATH=src:. $(BIN)/python -m tests.fuzz $$target $(FUZZ_SECONDS) || exit 1; done
+
 format: $(VENV)/.develop  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:  ## remove what the targets above made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

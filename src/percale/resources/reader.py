@@ -280,12 +280,15 @@ def read_json(text: bytes | str, kind: type[R], *, source: Literal["request", "s
     """Return a resource from JSON as lenient as Calico's own decoder. Raises ValidationError with every fault."""
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
+    reader = Reader(source)
     try:
-        value = msgspec.json.decode(text)
+        resource = reader.resource(node_of(msgspec.json.decode(text)), kind)
     except msgspec.DecodeError as error:
         raise ValidationError([Problem(path="", message=f"not readable as JSON: {error}", rule="json")]) from None
-    reader = Reader(source)
-    resource = reader.resource(node_of(value), kind)
+    except RecursionError:
+        raise ValidationError(
+            [Problem(path="", message="nested too deep", hint="write it flatter", rule="json")]
+        ) from None
     if reader.problems:
         raise ValidationError(reader.problems)
     return resource
