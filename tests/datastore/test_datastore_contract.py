@@ -252,6 +252,11 @@ class TestList:
         with pytest.raises(Unreadable):
             filled.get(key("junk"))
 
+    def test_a_value_nested_too_deep_is_unreadable(self, filled):
+        """A value that no decoder can follow is reported like any other that is no resource."""
+        filled.keyvalue.put(resource_path(key("deep")), b"[" * 5000 + b"]" * 5000)
+        assert [problem.subject for problem in filled.list("NetworkSet").problems] == ["NetworkSet(ns1/deep)"]
+
     def test_empty(self, datastore):
         """A list of nothing is no error."""
         found = datastore.list("NetworkSet")

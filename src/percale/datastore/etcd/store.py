@@ -24,6 +24,7 @@ from percale.datastore.keyvalue import (
     TxnResult,
     is_empty_range,
 )
+from percale.datastore.transactions import check_txn
 from percale.errors import Compacted, FutureRevision, NotFound, StoreUnavailable
 
 __all__ = ["EtcdKeyValue"]
@@ -67,7 +68,9 @@ class EtcdKeyValue(KeyValue):
         orelse: Sequence[Operation] = (),
     ) -> TxnResult:
         """Do all of one branch or nothing."""
-        answer = self._call("Txn", txn_request(Txn(tuple(compares), tuple(then), tuple(orelse))))
+        txn = Txn(tuple(compares), tuple(then), tuple(orelse))
+        check_txn(txn, self.max_operations)
+        answer = self._call("Txn", txn_request(txn))
         self._transactions += 1
         return txn_result(answer, answer.header.revision)
 

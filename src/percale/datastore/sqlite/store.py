@@ -27,7 +27,8 @@ from percale.datastore.sqlite.compaction import Retention
 from percale.datastore.sqlite.place import Place, refuse_network
 from percale.datastore.sqlite.trouble import as_unavailable
 from percale.datastore.sqlite.watch import SQLiteWatch
-from percale.datastore.sqlite.writing import Writer, check_txn
+from percale.datastore.sqlite.writing import Writer
+from percale.datastore.transactions import check_txn
 from percale.datastore.wakeup import Wakeup
 from percale.errors import Compacted, Refused, StoreUnavailable
 
