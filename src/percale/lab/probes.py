@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, TypeAlias
 
 __all__ = ["OpenSocket", "Place", "Probe", "arrivals"]
@@ -48,6 +49,8 @@ class Probe:
         return socket.AF_INET6 if ":" in self.destination_address else socket.AF_INET
 
 
+# Each flow of this process has a number of its own, so that no ping continues an earlier one's connection.
+_TOKENS = count(os.getpid() << 8 & 0xFFFF0000)
 _ECHO: dict[int, tuple[int, int]] = {
     socket.AF_INET: (8, socket.IPPROTO_ICMP),
     socket.AF_INET6: (128, socket.IPPROTO_ICMPV6),
@@ -69,7 +72,7 @@ class _Run:
 
     def __init__(self, stack: ExitStack, probes: Iterable[Probe]) -> None:
         self.stack = stack
-        self.tokens = dict(enumerate(probes, start=os.getpid() << 8 & 0xFFFF0000))
+        self.tokens = dict(zip(_TOKENS, probes, strict=False))
         self.arrived: set[Probe] = set()
         self.poll = stack.enter_context(selectors.DefaultSelector())
 
