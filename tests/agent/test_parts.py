@@ -50,6 +50,14 @@ def test_a_second_agent_of_one_table_is_refused_naming_the_first():
         HostLock("test-table")
 
 
+def test_every_further_agent_is_refused_without_waiting():
+    """Nobody takes the callers off the holder's queue, which is full after nine; the tenth is refused all the same."""
+    with HostLock("test-table"):
+        for _ in range(20):
+            with pytest.raises(Refused, match="runs on this host already"):
+                HostLock("test-table")
+
+
 def test_the_lock_is_free_again_after_the_holder_is_gone():
     """Closing gives the host back, and so does a sudden death."""
     HostLock("test-table").close()
@@ -80,6 +88,24 @@ def test_the_inbox_keeps_order_and_is_empty_after_taking():
     inbox.put(first, second)
     assert inbox.take() == [first, second]
     assert inbox.take() == []
+    inbox.close()
+
+
+def test_what_is_put_together_is_taken_together():
+    """One transaction of the store reaches the loop whole: a reader in between never sees a part of it."""
+    inbox, batch = Inbox(), [Stop()] * 50
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        writer = threading.Thread(target=lambda: [inbox.put(*batch) for _ in range(200)])
+        writer.start()
+        sizes = []
+        while sum(sizes) < 200 * len(batch):
+            sizes.append(len(inbox.take()))
+        writer.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert [size for size in sizes if size % len(batch)] == []
     inbox.close()
 
 

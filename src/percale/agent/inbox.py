@@ -25,7 +25,7 @@ class Inbox:
     """A queue that any thread may fill and the loop's thread empties."""
 
     def __init__(self) -> None:
-        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[tuple[Item, ...]] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def fileno(self) -> int:
@@ -33,9 +33,8 @@ class Inbox:
         return self._wake
 
     def put(self, *items: Item) -> None:
-        """Add items, in order."""
-        for item in items:
-            self._items.put(item)
+        """Add items, in order; they are taken together, so that one transaction of the store stays one change."""
+        self._batches.put(items)
         os.eventfd_write(self._wake, 1)
 
     def take(self) -> list[Item]:
@@ -45,7 +44,7 @@ class Inbox:
         except BlockingIOError:
             return []
         # What is added meanwhile is announced again: at worst the next call finds nothing.
-        return [self._items.get_nowait() for _ in range(self._items.qsize())]
+        return [item for _ in range(self._batches.qsize()) for item in self._batches.get_nowait()]
 
     def close(self) -> None:
         """Close the descriptor."""

@@ -49,6 +49,8 @@ class HostLock:
 
 def _holder(address: str) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        # Nobody accepts: once the queue of callers is full, connecting would wait for ever.
+        caller.setblocking(False)
         try:
             caller.connect(address)
             pid, _, _ = _CREDENTIALS.unpack(caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
