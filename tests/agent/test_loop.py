@@ -13,7 +13,7 @@ from percale.agent.status import Status, StatusBoard
 from percale.calc.calculation import Calculation
 from percale.dataplane.dataplane import Applied
 from percale.dataplane.twin import TwinDataplane
-from percale.datastore.seams import InSync, NumberRevision, SyncerUpdate
+from percale.datastore.seams import InSync, NumberRevision, Resync, SyncerUpdate
 from percale.errors import PercaleError, Problem
 from percale.resources import (
     Key,
@@ -100,6 +100,15 @@ def test_the_snapshot_is_programmed_as_one(agent):
     """With InSync the endpoint is held and its revision programmed."""
     status = agent.synced(TIER, ENDPOINT)
     assert (status.programmed, status.endpoints) == (NumberRevision(2), 1)
+
+
+def test_nothing_more_counts_as_programmed_while_history_is_lost(agent):
+    """From Resync to the next InSync a page of the new list does not stand for its whole revision."""
+    agent.synced(TIER)
+    agent.revision = 8
+    agent.hear(Resync(("Tier", "WorkloadEndpoint"), "compacted"), agent.update(TIER))
+    assert agent.board.status.programmed == NumberRevision(1)
+    assert agent.synced(ENDPOINT).programmed == NumberRevision(10)
 
 
 def test_a_change_without_effect_here_still_moves_the_revision(agent):

@@ -67,7 +67,7 @@ class Loop:
         self._resync_s, self._clock = resync_s, clock
         self._log = Log("agent")
         self._revision: Revision | None = None
-        self._in_sync = self._stopping = False
+        self._in_sync = self._listing_again = self._stopping = False
         self._invalid: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._snapshot = ExitStack()
@@ -108,9 +108,10 @@ class Loop:
             case InSync(revision):
                 self._snapshot.close()
                 self._calculation.in_sync()
-                self._revision, self._in_sync = revision, True
+                self._revision, self._in_sync, self._listing_again = revision, True, False
                 self._log.info("in-sync", revision=revision)
             case Resync(kinds, reason):
+                self._listing_again = True
                 self._log.warning("resync", kinds=",".join(kinds), reason=reason)
 
     def _note_validity(self, key: str, problem: str) -> None:
@@ -176,7 +177,8 @@ class Loop:
     def _report(self) -> None:
         held = self._dataplane.statistics()
         news: dict[str, Any] = {"seen": self._revision, "in_sync": self._in_sync, "invalid": dict(self._invalid)}
-        if self._in_sync and not self._failing:
+        # While a list is under way its revision is named before all that belongs to it has been seen.
+        if self._in_sync and not self._listing_again and not self._failing:
             news |= {"programmed": self._revision, "programmed_at": time.time(), "fault": ""}
         self._board.post(
             **news,
