@@ -356,6 +356,18 @@ def test_host_endpoints_are_counted_as_unsupported(host):
     assert host.dataplane.statistics().unsupported == 0
 
 
+@pytest.mark.parametrize("interface", ["lo", "eth0", "cali123456789012", ""])
+def test_an_endpoint_on_an_interface_that_is_no_workloads_is_not_programmed(host, interface):
+    """A name without the prefix would have the host's own traffic judged; the kernel has no name of 16 bytes."""
+    strange = endpoint("x", "10.65.0.9/32", tiers=[tier(WEB)], interface=interface)
+    object.__setattr__(strange, "interface", interface)
+    assert host.dataplane.apply([*WORLD, EndpointUpdate(strange)]).ok
+    found = host.dataplane.statistics()
+    assert (found.endpoints, found.unsupported) == (2, 1)
+    assert host.dataplane.apply([EndpointRemove(strange.id)]).ok
+    assert host.dataplane.statistics().unsupported == 0
+
+
 def test_statistics_and_plan_as_text(host):
     """Statistics count what is held, and a plan prints as nft's words."""
     applied = host.dataplane.apply(WORLD)

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 __all__ = ["DataplaneConfig", "DenyAction", "HostAction"]
 
+_LONGEST_NAME = 15
+
 
 class HostAction(StrEnum):
     """What becomes of traffic from a workload to its own host after its egress policy allowed it."""
@@ -67,5 +69,5 @@ class DataplaneConfig:
         return (4, 6) if self.ipv6 else (4,)
 
     def is_workload_interface(self, name: str) -> bool:
-        """Whether an interface of this name is taken for a workload's."""
-        return name.startswith(self.interface_prefixes)
+        """Whether an interface of this name is taken for a workload's; the kernel's names have at most 15 bytes."""
+        return name.startswith(self.interface_prefixes) and len(name.encode()) <= _LONGEST_NAME

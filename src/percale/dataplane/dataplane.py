@@ -51,7 +51,7 @@ class Statistics:
     elements: int = 0
     routes: int = 0
     unsupported: int = 0
-    """Host endpoints, which are not programmed."""
+    """Endpoints that are not programmed: host endpoints, and those whose interface is not a workload's by its name."""
     applied: int = 0
     """Plans carried out that were not empty."""
     failed: int = 0

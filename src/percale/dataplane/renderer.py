@@ -64,7 +64,8 @@ class Renderer:
     """The desired state of one host's tables and routing.
 
     ``tables`` are the rulesets, each with its journal; ``routing`` is what each interface needs beside rules, and
-    ``rerouted`` the interfaces where that changed in the last batch.
+    ``rerouted`` the interfaces where that changed in the last batch. ``unsupported`` are host endpoints, and workload
+    endpoints on an interface that is not taken for a workload's: those must never judge the host's own traffic.
     """
 
     def __init__(self, config: DataplaneConfig) -> None:
@@ -133,7 +134,7 @@ class Renderer:
                 self._programs.remove_profile(name)
             case EndpointUpdate(endpoint):
                 self._forget(endpoint.id, touched)
-                if isinstance(endpoint, WorkloadInterface):
+                if isinstance(endpoint, WorkloadInterface) and self.config.is_workload_interface(endpoint.interface):
                     self._endpoints[endpoint.id] = endpoint
                     self._interfaces.add(endpoint.interface, (endpoint.sort_key, endpoint.id))
                     touched.add(endpoint.interface)
