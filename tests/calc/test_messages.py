@@ -17,7 +17,7 @@ from percale.calc.host_state import (
     ProfileRemove,
     ProfileUpdate,
 )
-from percale.resources import Key, Rule
+from percale.resources import IPNAT, Key, Rule
 from percale.selectors import parse
 
 DB, WEB = workload("db", "10.0.0.1/32", profiles=["p"]), workload("web", "10.0.0.2/32", node="n2")
@@ -205,6 +205,18 @@ def test_a_profile_that_cannot_be_compiled_denies(calculation):
     calculation.flush()
     assert not calculation.state().profiles["p"].exists
     assert list(calculation.cluster.refusals) == [Key("Profile", "", "p")]
+
+
+def test_an_endpoint_with_an_unreadable_translation_counts_as_deleted(calculation):
+    """One bad resource in the store must not stop the calculation of all others."""
+    good = workload("nat", "10.0.0.9/32")
+    bad = good.replace(spec=good.spec.replace(ip_nats=(IPNAT(internal_ip="10.0.0.9", external_ip="here"),)))
+    _put(calculation, bad)
+    calculation.flush()
+    assert list(calculation.cluster.refusals) == [bad.key]
+    _put(calculation, good)
+    calculation.flush()
+    assert not calculation.cluster.refusals
 
 
 def test_a_selector_that_does_not_parse_is_refused_at_once(calculation):

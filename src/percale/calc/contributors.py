@@ -18,7 +18,7 @@ from percale.calc.labels import Labels
 from percale.calc.networks import address_text, canonical_cidr, without_zero_length
 from percale.resources.host_endpoint import EndpointPort, HostEndpoint
 from percale.resources.network_set import GlobalNetworkSet, NetworkSet
-from percale.resources.workload_endpoint import WorkloadEndpoint, WorkloadEndpointPort
+from percale.resources.workload_endpoint import IPNAT, WorkloadEndpoint, WorkloadEndpointPort
 
 __all__ = ["Contributor", "ContributorResource", "NamedPort", "Shared", "contributor", "protocol_name"]
 
@@ -126,6 +126,9 @@ def _workload_endpoint(resource: WorkloadEndpoint, shared: Shared) -> Contributo
     spec, metadata = resource.spec, resource.metadata
     if not spec.ip_networks:
         return None
+    # Only the endpoint's own host needs these; what is wrong with them must be known before it is too late to refuse.
+    for text in (*_translated(spec.ip_nats), *spec.allow_spoofed_source_prefixes):
+        canonical_cidr(text)
     labels = metadata.labels
     account = spec.service_account_name
     if account and labels.get(SERVICE_ACCOUNT_LABEL) != account:
@@ -139,6 +142,10 @@ def _workload_endpoint(resource: WorkloadEndpoint, shared: Shared) -> Contributo
         shared.text(spec.node),
         spec.interface_name,
     )
+
+
+def _translated(nats: Iterable[IPNAT]) -> tuple[str, ...]:
+    return tuple(text for nat in nats for text in (nat.internal_ip, nat.external_ip))
 
 
 def _without_inherited(labels: Labels) -> Labels:
