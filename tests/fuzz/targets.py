@@ -77,10 +77,7 @@ def checks(data: bytes) -> None:
     except ValueError:
         return
     problems = check(resource, operation=feed.of(("create", "update", "validate")))
-    assert all(
-        str(problem) and isinstance(problem.value, str | int | float | None | dict | list | tuple)
-        for problem in problems
-    )
+    assert all(str(problem) for problem in problems)
     assert isinstance(ValidationError(problems).calico_text, str)
     json.dumps([problem.message for problem in problems])
 

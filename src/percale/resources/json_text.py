@@ -49,7 +49,7 @@ def decode_json(text: bytes | str, kind: str | type[R]) -> Any:
     name = kind if isinstance(kind, str) else kind.kind
     try:
         return _decoder(name).decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Imported only for values that the strict decoder refuses: nulls, other letter case, real faults.
         from percale.resources.reader import read_json
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import Any
 
@@ -120,7 +119,7 @@ class NodeParser:
     def _binary(self, text: str, line: int, column: int) -> str:
         try:
             return base64.b64decode(text, validate=False).decode(errors="replace")
-        except binascii.Error:
+        except ValueError:  # also binascii.Error
             self._problem(line, column, "!!binary is not base64", "write the text without the tag")
             return ""
 
