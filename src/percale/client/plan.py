@@ -17,6 +17,8 @@ from percale.resources import Key, Resource
 
 __all__ = ["Change", "Plan", "plan_documents"]
 
+_PLANNED = "planned"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -57,7 +59,7 @@ def plan_documents(datastore: Datastore, verb: Verb, documents: Sequence[Resourc
     for document in documents:
         change = _change(view, verb, document)
         if change.after is not None:
-            view.assume(change.key, change.after)
+            view.assume(change.key, _as_if_stored(change.after))
         changes.append(change)
     return Plan(tuple(changes))
 
@@ -80,6 +82,13 @@ def _change(view: View, verb: Verb, document: Resource) -> Change:
     except PercaleError as error:
         return Change("refuse", document.key, before, None, error)
     return Change("keep" if after == before else "change", after.key, before, after)
+
+
+def _as_if_stored(resource: Resource) -> Resource:
+    """Return a planned resource with the bookkeeping that it would have got, so that it can be changed again."""
+    if resource.metadata.uid:
+        return resource
+    return resource.with_metadata(uid=_PLANNED, creation_timestamp=_PLANNED, resource_version=_PLANNED)
 
 
 def _story(change: Change) -> Iterator[str]:

@@ -16,7 +16,17 @@ from percale.errors import NotFound, NotSupported, Problem, Refused, ValidationE
 from percale.resources import BUILT_IN_TIERS, DEFAULT_TIER, Key, Resource
 from percale.resources.addresses import Network, parse_network
 
-__all__ = ["CREATE", "DELETE", "DEPENDS", "SINGLETONS", "UPDATE", "TierInUse", "check_identity"]
+__all__ = [
+    "AFTER_CONTENT",
+    "CREATE",
+    "DELETE",
+    "DEPENDS",
+    "SINGLETONS",
+    "UPDATE",
+    "TierInUse",
+    "check_identity",
+    "check_singleton",
+]
 
 WriteCheck = Callable[[Resource, Resource | None, View], None]
 DeleteCheck = Callable[[Key, View], None]
@@ -110,6 +120,18 @@ def _fixed(path: str, field: str, value: Any, before: Any) -> Problem:
     return replace(problem, calico_reason=f"IPPool {field} cannot be modified")
 
 
+def _blocks_fit(pool: Resource, _old: Resource | None, view: View) -> None:
+    network = parse_network(pool.spec.cidr)
+    if network is None:
+        return
+    size = _block_size(pool.spec.block_size, network)
+    for text in view.ipam_blocks():
+        block = parse_network(text)
+        if block is not None and network.contains(block) and block.length != size:
+            message = f"{size} does not fit block {text}, which is in use inside the pool"
+            raise ValidationError([_problem("spec.blockSize", "IPPool.Spec.BlockSize", size, message)])
+
+
 def _block_size(size: int, network: Network | None) -> int:
     return size or (26 if network is not None and network.version == 4 else 122)
 
@@ -123,6 +145,8 @@ UPDATE: Mapping[str, Sequence[WriteCheck]] = {
     "BGPPeer": (_filters_exist,),
     "IPPool": (_pool_fits, _pool_stays),
 }
+AFTER_CONTENT: Mapping[str, Sequence[WriteCheck]] = {"IPPool": (_blocks_fit,)}
+"""What creates and updates are checked for once their content is known to be right."""
 DELETE: Mapping[str, Sequence[DeleteCheck]] = {"Tier": (_tier_can_go,)}
 
 DEPENDS: Mapping[str, frozenset[str]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-from percale.client.prechecks import CREATE, UPDATE, check_identity, check_singleton
+from percale.client.prechecks import AFTER_CONTENT, CREATE, UPDATE, check_identity, check_singleton
 from percale.client.view import View
 from percale.errors import Conflict, ValidationError
 from percale.resources import ObjectMeta, Resource
@@ -29,6 +29,8 @@ def prepared(operation: Literal["create", "update"], resource: R, old: Resource 
     problems = [problem for problem in check(resource, operation=operation) if not problem.warning]
     if problems:
         raise ValidationError(problems)
+    for precheck in AFTER_CONTENT.get(resource.kind, ()):
+        precheck(resource, old, view)
     check_singleton(operation, resource)
     check_identity(operation, resource)
     return resource

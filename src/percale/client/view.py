@@ -54,6 +54,10 @@ class View:
         except NotFound:
             return None
 
+    def ipam_blocks(self) -> Sequence[str]:
+        """Return the CIDRs of the blocks that are given out."""
+        return self._datastore.ipam_blocks()
+
     def assume(self, key: Key, resource: Resource | None) -> None:
         """Behave as if a resource were stored so, or deleted."""
         self._assumed[key] = resource

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from percale.datastore.calico_watch import CalicoWatch, decoded_entry
-from percale.datastore.keys import RESOURCES, KeyRange, resource_path, resource_range
+from percale.datastore.keys import RESOURCES, BlockKey, KeyRange, block_range, parse, resource_path, resource_range
 from percale.datastore.keyvalue import KeyValue, Range, TxnResult
 from percale.datastore.operations import ETCD_OPERATIONS
 from percale.datastore.revision import NumberRevision, Revision
@@ -178,6 +178,12 @@ class CalicoDatastore(Datastore):
             )
 
         return CalicoWatch(watch, wanted, NumberRevision(since), previous=previous)
+
+    def ipam_blocks(self) -> Sequence[str]:
+        """Return the CIDRs of all IPAM blocks."""
+        where = block_range()
+        parsed = (parse(item.key) for item in self.keyvalue.range(where.start, where.end, keys_only=True).items)
+        return [key.cidr for key in parsed if isinstance(key, BlockKey)]
 
     def initialise(self, *, version: str = "", cluster_type: str = "") -> None:
         """Make an empty datastore ready."""

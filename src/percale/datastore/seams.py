@@ -258,6 +258,10 @@ class Datastore(Closable):
             problems += [entry.problem for entry in page.entries if entry.problem is not None]
         return ResourceList(kind, page.revision, items, problems)
 
+    def ipam_blocks(self) -> Sequence[str]:
+        """Return the CIDRs of all blocks that address management has given out; none where that is not known."""
+        return ()
+
     def write_many(self, writes: Sequence[Write]) -> Sequence[WriteOutcome]:
         """Do independent writes, with few transactions where the backend can; each has its own outcome."""
         return [self._write_one(write) for write in writes]
