@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from percale.cli.command import CONFIG, Arguments, CommandFailed
 
-__all__ = ["DatastoreConfig", "datastore_config"]
+__all__ = ["DatastoreConfig", "datastore_config", "environment_settings"]
 
 _DEFAULT_FILE = "/etc/calico/calicoctl.cfg"
 _EMBEDDED, _ETCD, _KUBERNETES = "sqlite", "etcdv3", "kubernetes"
@@ -75,7 +75,7 @@ def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.e
     elif os.path.exists(_DEFAULT_FILE):
         settings = _file_settings(_DEFAULT_FILE)
     else:
-        settings = _environment_settings(environment)
+        settings = environment_settings(environment)
     if not settings:
         return DatastoreConfig(_EMBEDDED)
     if context := arguments.text("context"):
@@ -88,7 +88,8 @@ def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.e
     return DatastoreConfig(chosen, settings=settings)
 
 
-def _environment_settings(environment: Mapping[str, str]) -> dict[str, str]:
+def environment_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what the variables say about a datastore, by Calico's names."""
     found = {}
     for name, variable in _VARIABLES.items():
         value = environment.get(_PREFIX + variable)

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed, Flag
+from percale.cli.moments import MOMENT_FLAGS, chosen_revision
 from percale.cli.outcomes import print_problems
 from percale.cli.output import FORMATS, Result, Surroundings, printer
 from percale.cli.session import Session
@@ -25,7 +26,7 @@ from percale.resources import Resource
 if TYPE_CHECKING:
     from percale.client import Client
 
-__all__ = ["COMMAND", "run"]
+__all__ = ["COMMAND", "run", "tier_order"]
 
 COMMAND = Command(
     "Show resources by kind, by kind and name, or those that files name.",
@@ -35,6 +36,7 @@ COMMAND = Command(
         *ALL_NAMESPACES,
         NAMESPACE,
         Flag("export", text="leave out what only this cluster gave to the resource"),
+        *MOMENT_FLAGS,
         *FILE_FLAGS,
         CONFIG,
     ),
@@ -55,7 +57,7 @@ def run(call: Call) -> int:
                 raise CommandFailed(f"failed to get resources: {nothing.text}") from nothing
             print("No resources specified")
             return 0
-        results, errors = _found(targets, session.client, arguments)
+        results, errors = _found(targets, session.client, arguments, chosen_revision(session.client, arguments))
         if results or not _is_table(arguments.text("output")):
             around = Surroundings(_shows_namespace(arguments), lambda: session.as_number)
             sys.stdout.writelines(write(results, around))
@@ -74,33 +76,36 @@ def _targets(arguments: Arguments) -> list[Target]:
         raise CommandFailed(f"failed to get resources: {failure.text}") from failure
 
 
-def _found(targets: list[Target], client: Client, arguments: Arguments) -> tuple[list[Result], list[PercaleError]]:
+def _found(
+    targets: list[Target], client: Client, arguments: Arguments, revision: str
+) -> tuple[list[Result], list[PercaleError]]:
     results: list[Result] = []
     errors: list[PercaleError] = []
     for target in targets:
         try:
-            results.append(_one(target.at_home(arguments), client, arguments))
+            results.append(_one(target.at_home(arguments), client, arguments, revision))
         except PercaleError as error:
             errors.append(error)
     return results, errors
 
 
-def _one(target: Target, client: Client, arguments: Arguments) -> Result:
+def _one(target: Target, client: Client, arguments: Arguments, revision: str) -> Result:
     if target.name:
         if target.info.namespaced and not target.namespace:
             raise PercaleError("cannot use --all-namespace flag for getting a single resource")
-        found = client.get(target.info.kind, target.name, namespace=target.namespace)
+        found = client.get(target.info.kind, target.name, namespace=target.namespace, revision=revision)
         return _exported(found) if arguments.switch("export") else found
-    listed = client.list(target.info.kind, namespace=target.namespace)
+    listed = client.list(target.info.kind, namespace=target.namespace, revision=revision)
     print_problems(listed.problems)
     if target.info.kind == "Tier":
         from dataclasses import replace
 
-        return replace(listed, items=sorted(listed.items, key=_tier_order))
+        return replace(listed, items=sorted(listed.items, key=tier_order))
     return listed
 
 
-def _tier_order(tier: Resource) -> float:
+def tier_order(tier: Resource) -> float:
+    """Return where a tier stands; one without an order is last."""
     order = tier.spec.order
     return float("inf") if order is None else float(order)
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``datastore copy``: everything from one datastore into another."""
+
+from __future__ import annotations
+
+import sys
+
+from percale.cli.command import Call, Command, CommandFailed, Flag
+from percale.cli.stores import config_of, open_keyvalue
+
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    "Copy everything from one datastore into an empty one, and compare the two; each is a file or the URLs of etcd.",
+    usage="--from STORE --to STORE [flags]",
+    flags=(
+        Flag("from", value="STORE", text="path of a file, or http(s)://... of etcd, several with commas"),
+        Flag("to", value="STORE", text="the same; how to reach etcd else, the ETCD_* variables say"),
+        Flag("overwrite", text="delete what the target holds first"),
+    ),
+    most=0,
+    example="datastore copy --from /var/lib/percale/percale.db --to http://127.0.0.1:2379",
+)
+
+
+def run(call: Call) -> int:
+    """Copy, verify, and say how much it was; progress is shown on a terminal."""
+    from percale.datastore.copying import copy_store
+
+    arguments = call.arguments
+    if not arguments.text("from") or not arguments.text("to"):
+        raise CommandFailed("name both datastores: --from STORE --to STORE")
+    with (
+        open_keyvalue(config_of(arguments.text("from")), read_only=True) as source,
+        open_keyvalue(config_of(arguments.text("to"))) as target,
+    ):
+        copied = copy_store(source, target, overwrite=arguments.switch("overwrite"), progress=_progress)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    print(f"Copied {copied.keys} keys of revision {copied.revision}; both datastores are equal.")
+    if copied.leased:
+        print(f"{copied.leased} keys that live only as long as an agent renews them were left out.")
+    return 0
+
+
+def _progress(keys: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{keys} keys", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``datastore restore``: a backup in the place of the datastore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
+from percale.cli.stores import embedded_path
+
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    "Check a backup and put it in the place of the embedded datastore, which nobody may have open.",
+    usage="FILE",
+    flags=(Flag("overwrite", text="replace the datastore that is there"), CONFIG),
+    least=1,
+    most=1,
+    example="datastore restore monday.db --overwrite",
+)
+
+
+def run(call: Call) -> int:
+    """Restore the backup in one step."""
+    from percale.datastore.location import Location, make_folder
+    from percale.datastore.sqlite.backup import restore_file
+
+    target = embedded_path(call.arguments)
+    if target.exists() and not call.arguments.switch("overwrite"):
+        raise CommandFailed(f"there is a datastore at {target}; --overwrite replaces it")
+    make_folder(Location(target))
+    backup = Path(call.arguments.positionals[0])
+    restore_file(backup, target)
+    print(f"Restored {backup} to {target}.")
+    return 0

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moments of the past on the command line: a revision, a time, or how long ago."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from percale.cli.command import Arguments, CommandFailed, Flag
+
+if TYPE_CHECKING:
+    from percale.client import Client
+
+__all__ = ["MOMENT_FLAGS", "chosen_revision", "seconds_of"]
+
+MOMENT_FLAGS = (
+    Flag("revision", value="N", text="as it was at this revision of the datastore"),
+    Flag("at", value="TIME", text="as it was then: 2026-11-23T10:00:00, or 45m, 2h, 3d ago"),
+)
+_AGO = re.compile(r"(\d+)([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def chosen_revision(client: Client, arguments: Arguments) -> str:
+    """Return the revision that the flags choose, empty for now; raises CommandFailed, Compacted, NotSupported."""
+    if arguments.given("revision") and arguments.given("at"):
+        raise CommandFailed("choose either --revision or --at")
+    if arguments.given("revision"):
+        return arguments.text("revision")
+    if not arguments.given("at"):
+        return ""
+    from percale.cli.stores import keyvalue_of
+
+    return str(keyvalue_of(client).revision_at(seconds_of(arguments.text("at"), time.time())))
+
+
+def seconds_of(text: str, now_s: float) -> float:
+    """Return a time in seconds since 1970; without a zone it is the local one. Raises CommandFailed."""
+    if ago := _AGO.fullmatch(text):
+        return now_s - int(ago[1]) * _UNITS[ago[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise CommandFailed(f"'{text}' is no time: write 2026-11-23T10:00:00, or 45m, 2h, 3d for so long ago") from None
