@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from percale.agent import logs
+from percale.agent.daemon import _stopped_by_a_dead_thread
 from percale.agent.inbox import Inbox, Stop
 from percale.agent.lock import HostLock
 from percale.agent.server import Server, status_answer
@@ -126,3 +127,15 @@ def test_the_server_names_what_it_knows_when_asked_for_something_else(tmp_path):
     with Server(path, {"status": status_answer(StatusBoard(STATUS))}):
         answer = protocol.call("dance", path=path)
     assert (answer.status, answer.payload) == (64, b"this agent does not know 'dance', only: status\n")
+
+
+def test_a_thread_that_dies_stops_the_agent():
+    """A fault in any thread ends the loop, and its name is kept for the exit status."""
+    inbox = Inbox()
+    with _stopped_by_a_dead_thread(inbox, logs.Log("agent")) as died:
+        thread = threading.Thread(target=lambda: 1 // 0, name="syncer")
+        thread.start()
+        thread.join()
+    assert died == ["syncer"]
+    assert inbox.take() == [Stop()]
+    inbox.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -67,11 +68,12 @@ def run(config: AgentConfig) -> int:
         stack.enter_context(Server(config.socket, answers))
         syncer = stack.enter_context(closing(DatastoreSyncer(client.datastore, KINDS)))
         stack.enter_context(_stopped_by_signals(inbox))
+        died = stack.enter_context(_stopped_by_a_dead_thread(inbox, log))
         syncer.start(lambda events: inbox.put(*events))
         log.info("started", node=config.node, socket=config.socket, table=config.dataplane.table)
         loop.run()
     log.info("stopped")
-    return 0
+    return 1 if died else 0
 
 
 def plan(config: AgentConfig) -> Plan:
@@ -109,6 +111,27 @@ def _connected(config: AgentConfig) -> Iterator[Client]:
         except AlreadyExists:
             logs.Log("agent").debug("node-exists", node=config.node)
         yield client
+
+
+@contextmanager
+def _stopped_by_a_dead_thread(inbox: Inbox, log: logs.Log) -> Iterator[list[str]]:
+    """End the loop when a thread dies of a fault of ours: deaf to its store, an agent must not pretend to follow it.
+
+    Yields the names of such threads. What is programmed stays, and whoever supervises the agent starts it again.
+    """
+    died: list[str] = []
+
+    def note(fault: threading.ExceptHookArgs) -> None:
+        name = fault.thread.name if fault.thread else "unknown"
+        died.append(name)
+        log.error("thread-died", thread=name, error=f"{fault.exc_type.__name__}: {fault.exc_value}")
+        inbox.put(Stop())
+
+    old, threading.excepthook = threading.excepthook, note
+    try:
+        yield died
+    finally:
+        threading.excepthook = old
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from types import TracebackType
@@ -28,6 +29,8 @@ class HostLock:
             self._socket.bind(self._address)
         except OSError as error:
             self._socket.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
             raise Refused(
                 f"an agent runs on this host already (process {_holder(self._address)}, table {table!r}): "
                 "stop it first, two would fight over the same rules"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ __all__ = ["Answer", "Server", "status_answer"]
 
 Answer: TypeAlias = Callable[[Request], Response]
 _UNKNOWN_KIND = 64  # EX_USAGE of sysexits.h
+_PAUSE_S = 0.1
 
 
 class Server:
@@ -31,7 +33,7 @@ class Server:
         self._path, self._answers = path, answers
         self._listener = listen(path)
         self._log = Log("server")
-        self._closing = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._accept, name="percale-server", daemon=True)
         self._thread.start()
 
@@ -45,7 +47,7 @@ class Server:
 
     def close(self) -> None:
         """Accept nothing more and take the socket away; requests in hand are still answered."""
-        self._closing = True
+        self._closing.set()
         # Closing alone would leave the accepting thread asleep in the kernel.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
@@ -53,13 +55,16 @@ class Server:
         self._path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
-        while not self._closing:
+        while not self._closing.is_set():
             try:
                 connection, _ = self._listener.accept()
             except OSError as error:
-                if not self._closing:
-                    self._log.error("accept-failed", error=error)
-                return
+                if self._closing.is_set():
+                    return
+                # Too many open files, a caller that gave up: both pass, and the plugins need their agent.
+                self._log.error("accept-failed", error=error, again_s=_PAUSE_S)
+                time.sleep(_PAUSE_S)
+                continue
             threading.Thread(target=serve_connection, args=(connection, self._answer), daemon=True).start()
 
     def _answer(self, request: Request) -> Response:
