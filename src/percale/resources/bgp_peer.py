@@ -27,22 +27,22 @@ class BGPPassword(Value, frozen=True, kw_only=True):
 class BGPPeerSpec(Canonical, frozen=True, kw_only=True):
     """Which nodes peer with whom, and how."""
 
-    node: str = ""
-    node_selector: str = ""
-    peer_ip: str = ""
-    as_number: ASNumber = 0
+    node: str = ""  #: The node that peers; all nodes unless given.
+    node_selector: str = ""  #: The nodes that peer.
+    peer_ip: str = ""  #: The address of the peer, perhaps with its port.
+    as_number: ASNumber = 0  #: The AS number of the peer.
     local_as_number: ASNumber | None = None
-    peer_selector: str = ""
-    keep_original_next_hop: bool = False
+    peer_selector: str = ""  #: The nodes with which they peer.
+    keep_original_next_hop: bool = False  #: Leave the next hop of routes as it is.
     next_hop_mode: str | None = None
-    password: BGPPassword | None = None
+    password: BGPPassword | None = None  #: The secret that signs the session.
     source_address: str = ""
     max_restart_time: Duration | None = None
     keepalive_time: Duration | None = None
     num_allowed_local_as_numbers: Int32 | None = None
     ttl_security: UInt8 | None = None
     reachable_by: str = ""
-    filters: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()  #: Filters of routes, in order.
     local_workload_selector: str = ""
     reverse_peering: str | None = None
 

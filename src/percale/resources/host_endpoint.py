@@ -21,11 +21,11 @@ class EndpointPort(Canonical, frozen=True, kw_only=True):
 class HostEndpointSpec(Value, frozen=True, kw_only=True):
     """The node and its interface, by name (``*`` is all of them) or by the addresses it is expected to have."""
 
-    node: str = ""
-    interface_name: str = ""
-    expected_ips: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
-    ports: tuple[EndpointPort, ...] = ()
+    node: str = ""  #: The node that has the interface.
+    interface_name: str = ""  #: The interface, or * for all of the host.
+    expected_ips: tuple[str, ...] = ()  #: The addresses of the interface; they find it where its name is not given.
+    profiles: tuple[str, ...] = ()  #: Profiles whose labels the endpoint inherits and whose rules come last, in order.
+    ports: tuple[EndpointPort, ...] = ()  #: Named ports, to which rules refer.
 
 
 class HostEndpoint(Resource, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ __all__ = ["IPReservation", "IPReservationSpec"]
 class IPReservationSpec(Value, frozen=True, kw_only=True):
     """The reserved networks."""
 
-    reserved_cidrs: tuple[str, ...] = ()
+    reserved_cidrs: tuple[str, ...] = ()  #: Addresses that are never given out by themselves.
 
 
 class IPReservation(Resource, frozen=True, kw_only=True):

@@ -18,8 +18,8 @@ class OwnerReference(Value, frozen=True, kw_only=True):
 
     api_version: str = written(str)
     kind: str = written(str)
-    name: str = written(str)
-    uid: str = written(str)
+    name: str = written(str)  #: The name, unique within its kind and namespace.
+    uid: str = written(str)  #: Given at creation, never used again.
     controller: bool | None = None
     block_owner_deletion: bool | None = None
 
@@ -39,18 +39,18 @@ class ManagedFieldsEntry(Value, frozen=True, kw_only=True):
 class ObjectMeta(Value, frozen=True, kw_only=True):
     """Name, namespace, labels and the bookkeeping of one resource."""
 
-    name: str = ""
+    name: str = ""  #: The name, unique within its kind and namespace.
     generate_name: str = ""
-    namespace: str = ""
+    namespace: str = ""  #: The namespace of a namespaced resource; default unless given.
     self_link: str = ""
-    uid: str = ""
-    resource_version: str = ""
+    uid: str = ""  #: Given at creation, never used again.
+    resource_version: str = ""  #: The version that was read; an update of another one is a conflict.
     generation: Int64 = 0
-    creation_timestamp: Time = ""
+    creation_timestamp: Time = ""  #: When the resource was created.
     deletion_timestamp: Time = ""
     deletion_grace_period_seconds: Int64 | None = None
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)  #: What selectors look at.
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)  #: Notes of other programs.
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
     managed_fields: tuple[ManagedFieldsEntry, ...] = ()

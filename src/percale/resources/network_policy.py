@@ -14,31 +14,31 @@ __all__ = ["GlobalNetworkPolicy", "GlobalNetworkPolicySpec", "NetworkPolicy", "N
 class NetworkPolicySpec(Canonical, frozen=True, kw_only=True):
     """Ordered rules for the endpoints of one namespace that the selector matches; no order means last."""
 
-    tier: str = ""
-    order: Number | None = None
-    ingress: tuple[Rule, ...] = ()
-    egress: tuple[Rule, ...] = ()
-    selector: str = ""
-    types: tuple[str, ...] = ()
-    service_account_selector: str = ""
-    performance_hints: tuple[str, ...] = ()
+    tier: str = ""  #: The tier in which the policy stands; default unless given.
+    order: Number | None = None  #: Policies with a lower order come first; without one they come last.
+    ingress: tuple[Rule, ...] = ()  #: Rules for flows to the endpoints; the first that matches decides.
+    egress: tuple[Rule, ...] = ()  #: Rules for flows from the endpoints; the first that matches decides.
+    selector: str = ""  #: The endpoints to which the policy applies; all() unless given.
+    types: tuple[str, ...] = ()  #: Ingress, Egress or both; unless given, what the rules imply.
+    service_account_selector: str = ""  #: Only pods whose service account matches.
+    performance_hints: tuple[str, ...] = ()  #: Hints to the dataplane.
 
 
 class GlobalNetworkPolicySpec(Canonical, frozen=True, kw_only=True):
     """Ordered rules for endpoints of all namespaces and for host endpoints; no order means last."""
 
-    tier: str = ""
-    order: Number | None = None
-    ingress: tuple[Rule, ...] = ()
-    egress: tuple[Rule, ...] = ()
-    selector: str = ""
-    types: tuple[str, ...] = ()
-    do_not_track: bool = False
-    pre_dnat: bool = False
-    apply_on_forward: bool = False
-    service_account_selector: str = ""
-    namespace_selector: str = ""
-    performance_hints: tuple[str, ...] = ()
+    tier: str = ""  #: The tier in which the policy stands; default unless given.
+    order: Number | None = None  #: Policies with a lower order come first; without one they come last.
+    ingress: tuple[Rule, ...] = ()  #: Rules for flows to the endpoints; the first that matches decides.
+    egress: tuple[Rule, ...] = ()  #: Rules for flows from the endpoints; the first that matches decides.
+    selector: str = ""  #: The endpoints to which the policy applies; all() unless given.
+    types: tuple[str, ...] = ()  #: Ingress, Egress or both; unless given, what the rules imply.
+    do_not_track: bool = False  #: Apply before connection tracking.
+    pre_dnat: bool = False  #: Apply before destinations are translated.
+    apply_on_forward: bool = False  #: Apply to what the host forwards, too.
+    service_account_selector: str = ""  #: Only pods whose service account matches.
+    namespace_selector: str = ""  #: Only endpoints in namespaces that match.
+    performance_hints: tuple[str, ...] = ()  #: Hints to the dataplane.
 
 
 class NetworkPolicy(Resource, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ class ServiceAccountMatch(Value, frozen=True, kw_only=True):
     """Workloads that run as one of the named service accounts and whose account matches the selector."""
 
     names: tuple[str, ...] = ()
-    selector: str = ""
+    selector: str = ""  #: Only endpoints and network sets that match.
 
 
 class HTTPPath(Value, frozen=True, kw_only=True):
@@ -66,15 +66,15 @@ class RuleMetadata(Value, frozen=True, kw_only=True):
 class EntityRule(Canonical, frozen=True, kw_only=True):
     """One side of a flow; every member that is present must match."""
 
-    nets: tuple[str, ...] = ()
-    selector: str = ""
-    namespace_selector: str = ""
-    services: ServiceMatch | None = None
-    ports: tuple[Port, ...] = ()
-    not_nets: tuple[str, ...] = ()
-    not_selector: str = ""
-    not_ports: tuple[Port, ...] = ()
-    service_accounts: ServiceAccountMatch | None = None
+    nets: tuple[str, ...] = ()  #: Only addresses in one of these networks.
+    selector: str = ""  #: Only endpoints and network sets that match.
+    namespace_selector: str = ""  #: Only endpoints in namespaces that match; global() means those without one.
+    services: ServiceMatch | None = None  #: Only the endpoints of this Service.
+    ports: tuple[Port, ...] = ()  #: Only these ports.
+    not_nets: tuple[str, ...] = ()  #: Only addresses in none of these networks.
+    not_selector: str = ""  #: Only endpoints and network sets that do not match.
+    not_ports: tuple[Port, ...] = ()  #: Only other ports.
+    service_accounts: ServiceAccountMatch | None = None  #: Only pods that run as one of these accounts.
 
 
 ANY_ENTITY = EntityRule()
@@ -90,13 +90,13 @@ class Rule(Canonical, frozen=True, kw_only=True):
 
     canonical: ClassVar = {"source": _entity, "destination": _entity}
 
-    action: str = written(str)
-    ip_version: int | None = None
-    protocol: Protocol | None = None
-    icmp: ICMPFields | None = None
-    not_protocol: Protocol | None = None
-    not_icmp: ICMPFields | None = None
-    source: EntityRule = ANY_ENTITY
-    destination: EntityRule = ANY_ENTITY
-    http: HTTPMatch | None = None
+    action: str = written(str)  #: What happens to a flow that matches: Allow, Deny, Log or Pass to the next tier.
+    ip_version: int | None = None  #: Only flows of IP version 4 or 6.
+    protocol: Protocol | None = None  #: Only flows of this protocol.
+    icmp: ICMPFields | None = None  #: Only this ICMP type and code.
+    not_protocol: Protocol | None = None  #: Only flows of other protocols.
+    not_icmp: ICMPFields | None = None  #: Only other ICMP types or codes.
+    source: EntityRule = ANY_ENTITY  #: Where the flow comes from.
+    destination: EntityRule = ANY_ENTITY  #: Where the flow goes to.
+    http: HTTPMatch | None = None  #: Only such requests; for agents on the application layer.
     metadata: RuleMetadata | None = None

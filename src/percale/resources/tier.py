@@ -18,8 +18,8 @@ BUILT_IN_TIERS = {"default": (1_000_000, "Deny"), "kube-admin": (1_000, "Pass"),
 class TierSpec(Canonical, frozen=True, kw_only=True):
     """Where the tier stands, and what happens at its end: ``Deny`` or ``Pass``."""
 
-    order: Number | None = None
-    default_action: str | None = None
+    order: Number | None = None  #: Tiers with a lower order come first; without one they come last.
+    default_action: str | None = None  #: What happens at its end to flows of endpoints that its policies select.
 
 
 class Tier(Resource, frozen=True, kw_only=True):

@@ -53,22 +53,22 @@ class QoSControls(Canonical, frozen=True, kw_only=True):
 class WorkloadEndpointSpec(Value, frozen=True, kw_only=True):
     """Who the workload is, where it lives, and how its interface is addressed."""
 
-    orchestrator: str = ""
-    workload: str = ""
-    node: str = ""
-    container_id: str = ""
-    pod: str = ""
-    endpoint: str = ""
-    service_account_name: str = ""
-    ip_networks: tuple[str, ...] = ()
-    ip_nats: tuple[IPNAT, ...] = ()
-    ipv4_gateway: str = ""
-    ipv6_gateway: str = ""
-    profiles: tuple[str, ...] = ()
-    interface_name: str = ""
-    mac: str = ""
-    ports: tuple[WorkloadEndpointPort, ...] = ()
-    allow_spoofed_source_prefixes: tuple[str, ...] = ()
+    orchestrator: str = ""  #: Who runs the workload: k8s, cni, libnetwork, openstack, or another name.
+    workload: str = ""  #: The name of the workload within its orchestrator; not for pods.
+    node: str = ""  #: The node on which the workload runs.
+    container_id: str = ""  #: The container, as the CNI runtime names it.
+    pod: str = ""  #: The pod, where the orchestrator is k8s.
+    endpoint: str = ""  #: The interface within the workload; often eth0.
+    service_account_name: str = ""  #: The service account as which the pod runs.
+    ip_networks: tuple[str, ...] = ()  #: The addresses of the workload, each with /32 or /128.
+    ip_nats: tuple[IPNAT, ...] = ()  #: External addresses that are translated to own ones.
+    ipv4_gateway: str = ""  #: The gateway that the workload uses; kept, not programmed.
+    ipv6_gateway: str = ""  #: The gateway that the workload uses; kept, not programmed.
+    profiles: tuple[str, ...] = ()  #: Profiles whose labels the endpoint inherits and whose rules come last, in order.
+    interface_name: str = ""  #: The host's end of the interface.
+    mac: str = ""  #: The hardware address of the workload's end.
+    ports: tuple[WorkloadEndpointPort, ...] = ()  #: Named ports, to which rules refer; a name stands once.
+    allow_spoofed_source_prefixes: tuple[str, ...] = ()  #: Sources that the workload may use besides its own addresses.
     qos_controls: QoSControls | None = None
 
 

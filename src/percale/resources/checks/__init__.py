@@ -17,7 +17,7 @@ from percale.resources.defaults import NAMESPACE_LABEL, ORCHESTRATOR_LABEL
 from percale.resources.resource import Resource
 from percale.resources.value import Value
 
-__all__ = ["check", "ensure"]
+__all__ = ["check", "ensure", "rulebook"]
 
 # Which rulebooks each kind needs: module and name; a module is imported with the first resource that needs it.
 _BOOKS: dict[str, tuple[str, str]] = {
@@ -75,7 +75,7 @@ def ensure(resource: Resource, **how: Any) -> None:
 
 
 def _content(resource: Resource, *, people: bool, schema: bool) -> list[Problem]:
-    book = _rulebook(resource.kind)
+    book = rulebook(resource.kind)
     found: list[Problem] = []
     root = Site("", "", _as_written(resource), found, people)
     _walk(root, book.members, book.structures)
@@ -126,7 +126,8 @@ def _once(found: Iterable[Problem]) -> list[Problem]:
 
 
 @cache
-def _rulebook(kind: str) -> Rulebook:
+def rulebook(kind: str) -> Rulebook:
+    """Return the checks of a kind."""
     if kind not in _BOOKS:
         return METADATA
     module, name = _BOOKS[kind]

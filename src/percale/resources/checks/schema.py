@@ -24,6 +24,7 @@ def enum(*values: str, written: bool = False) -> Check:
             site, f"{site.value!r} is not one of {words}", _close(site.value, values), f"supported values: {quoted}"
         )
 
+    check.__doc__ = "one of " + ", ".join(filter(None, values))
     return check
 
 
@@ -41,6 +42,9 @@ def span(least: int | None = None, most: int | None = None, *, written: bool = F
             words = f"{site.path} in body should be less than or equal to {most}"
             _refuse(site, f"{value} must be at most {most}", "", words)
 
+    check.__doc__ = " and ".join(
+        f"at {word} {limit}" for word, limit in (("least", least), ("most", most)) if limit is not None
+    )
     return check
 
 
@@ -52,6 +56,7 @@ def length(most: int) -> Check:
             words = f"Too long: may not be more than {most} bytes"
             _refuse(site, f"has {len(site.value)} characters; at most {most} are allowed", "", words)
 
+    check.__doc__ = f"at most {most} characters"
     return check
 
 
@@ -71,6 +76,7 @@ def count(most: int | None = None, least: int = 0) -> Check:
             words = f"{site.path} in body should have at least {least} items"
             _refuse(site, f"needs at least {least}", "", words)
 
+    check.__doc__ = f"{least} to {most} items" if most is not None else f"at least {least} items"
     return check
 
 
@@ -84,11 +90,12 @@ def pattern(expression: str, hint: str = "") -> Check:
             words = f"{site.path} in body should match '{expression}'"
             _refuse(site, f"{site.value!r} is not allowed here", hint, words)
 
+    check.__doc__ = f"a text that matches {expression}"
     return check
 
 
 def cidr(site: Site) -> None:
-    """Check that a text is a CIDR with its prefix length; an empty one passes."""
+    """Check that a text is a CIDR with a prefix length."""
     if site.value and parse_network(site.value) is None:
         words = f'{site.path} in body must be of type cidr: "{site.value}"'
         _refuse(site, f"{site.value!r} is not a CIDR with a prefix length", "write it like 192.0.2.0/24", words)
@@ -101,6 +108,7 @@ def all_of(*checks: Check) -> Check:
         for one in checks:
             one(site)
 
+    check.__doc__ = " and ".join(one.__doc__.rstrip(".") for one in checks if one.__doc__)
     return check
 
 

@@ -99,6 +99,7 @@ def each(check: Check) -> Check:
         for index in range(len(site.value or ())):
             check(site.item(index))
 
+    items.__doc__ = f"a list, each item {check.__doc__}" if check.__doc__ else None
     return items
 
 

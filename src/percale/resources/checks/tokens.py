@@ -217,6 +217,7 @@ def token(name: str, *, even_empty: bool = False) -> Check:
             message = f"{value!r} {known.message}" if value else "is empty"
             site.refuse(message, known.why(value), reason=_reason(site, name), rule=name)
 
+    check.__doc__ = known.message.removeprefix("is not ")
     return check
 
 
@@ -238,6 +239,8 @@ def limits(
         elif below is not None and value >= below:
             site.refuse(f"{value} must be less than {below}", reason=_reason(site, "lt"), rule="lt")
 
+    words = {"at least": least, "at most": most, "greater than": above, "less than": below}
+    check.__doc__ = " and ".join(f"{word} {limit}" for word, limit in words.items() if limit is not None)
     return check
 
 
@@ -249,6 +252,7 @@ def one_of(*values: str, tag: str = "oneof") -> Check:
             words = ", ".join(values)
             site.refuse(f"{site.value!r} is not one of {words}", reason=_reason(site, tag), rule=tag)
 
+    check.__doc__ = f"one of {', '.join(values)}"
     return check
 
 
