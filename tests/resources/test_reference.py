@@ -2,6 +2,9 @@
 """The reference that programs and people ask: fields, their types, rules and meaning; JSON Schema."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tests.resources.valid import resource
@@ -69,3 +72,12 @@ def _assert_known(value, schema, defined):
     elif isinstance(value, list | tuple) and "items" in schema:
         for item in value:
             _assert_known(item, schema["items"], defined)
+
+
+def test_the_pages_of_the_manual_are_fresh():
+    """The generated pages of the kinds say what models and checks say now."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, root / "tools" / "reference-kinds", "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
