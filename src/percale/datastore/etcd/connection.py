@@ -119,7 +119,8 @@ class EtcdConnection:
     def _translated(self, method: str, error: Any) -> Exception:
         code, details = error.code(), error.details() or ""
         where = ", ".join(self._settings.endpoints)
-        if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED) or "auth" in details:
+        refusals = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+        if code in refusals or "auth" in details or "user name is empty" in details:
             return Unauthorized(details)
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
             unknown = method not in _READS and not any(text in details.lower() for text in _NEVER_SENT)

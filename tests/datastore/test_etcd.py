@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is particular to etcd: its processes, certificates, users, and large answers."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from dataclasses import replace
+
+import pytest
+from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
+
+from percale.datastore.etcd import EtcdKeyValue, EtcdSettings, connection
+from percale.datastore.etcd.messages import message
+from percale.datastore.keyvalue import EVERYTHING, Put
+from percale.errors import Refused, StoreUnavailable, Unauthorized
+
+
+@pytest.fixture
+def server(tmp_path):
+    """An etcd of the test's own, which it may stop."""
+    if EXECUTABLE is None:
+        pytest.skip("etcd is not installed")
+    started = EtcdServer(tmp_path)
+    try:
+        started.wait_until_ready()
+        yield started
+    finally:
+        started.stop()
+
+
+def settings(*endpoints, **others):
+    return EtcdSettings(endpoints, **{"timeout_s": 5.0, **others})
+
+
+class TestFailures:
+    def test_nobody_listens(self):
+        """An endpoint that does not answer is named, in seconds; the caller knows that nothing was done."""
+        began = time.monotonic()
+        with EtcdKeyValue(settings("http://127.0.0.1:1")) as store:
+            for act in (lambda: store.get("/a"), lambda: store.put("/a", b"")):
+                with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1") as error:
+                    act()
+                assert "not known" not in str(error.value)
+        assert time.monotonic() - began < 60
+
+    def test_second_endpoint_takes_over(self, server):
+        """Where the first endpoint is dead the next one serves, for writes too."""
+        with EtcdKeyValue(settings("http://127.0.0.1:1", server.endpoint)) as store:
+            revision = store.put("/a", b"1")
+            assert store.get("/a").mod_revision == revision
+            assert store.statistics().retries == 1
+            with store.watch("/a", start_revision=revision) as watch:
+                assert watch.poll(10).events[0].item.value == b"1"
+
+    def test_restart_under_a_watch(self, server):
+        """A watch goes on where it was when the server comes back; nothing is lost or repeated."""
+        with EtcdKeyValue(settings(server.endpoint)) as store, store.watch("/", EVERYTHING) as watch:
+            store.put("/a", b"1")
+            assert [event.item.value for event in watch.poll(10).events] == [b"1"]
+            server.stop()
+            with pytest.raises(StoreUnavailable):
+                store.get("/a")
+            server.start()
+            server.wait_until_ready()
+            store.put("/a", b"2")
+            seen = []
+            while len(seen) < 1:
+                seen += [event.item.value for event in watch.poll(30).events]
+            assert seen == [b"2"]
+
+    def test_watch_of_a_dead_server_ends(self, server, monkeypatch):
+        """A watch does not wait forever for a server that does not come back."""
+        monkeypatch.setattr("percale.datastore.etcd.watch._FAILURES", 3)
+        with EtcdKeyValue(settings(server.endpoint)) as store, store.watch("/a") as watch:
+            server.stop()
+            with pytest.raises(StoreUnavailable):
+                list(watch)
+
+    def test_write_with_a_lost_answer_is_not_repeated(self, server, monkeypatch):
+        """Where etcd may have done a write, it is not done again, and the error says so."""
+        calls = []
+
+        class Lost(Exception):
+            def code(self):
+                return connection.grpc.StatusCode.UNAVAILABLE
+
+            def details(self):
+                return "connection reset by peer"
+
+        with EtcdKeyValue(settings(server.endpoint)) as store:
+
+            def lost(request, **_):
+                calls.append(request)
+                raise Lost
+
+            monkeypatch.setattr(connection.grpc, "RpcError", Lost)
+            monkeypatch.setattr(store._connection, "_stub", lambda method: lost)
+            with pytest.raises(StoreUnavailable, match="not known"):
+                store.put("/a", b"")
+            assert len(calls) == 1
+            with pytest.raises(StoreUnavailable):
+                store.get("/a")
+            assert len(calls) > 2
+
+    def test_pauses_grow_and_vary(self):
+        """Repetitions wait longer each time, up to a bound, and not all clients at once."""
+        pauses = [connection.pause(attempt) for attempt in range(20)]
+        assert all(pause <= 2.0 for pause in pauses)
+        assert min(pauses[10:]) >= 1.0
+        assert len(set(pauses[10:])) > 1
+
+
+class TestSettings:
+    def test_endpoints_are_required(self):
+        """No endpoint is a mistake of the configuration."""
+        with pytest.raises(Refused, match="no etcd endpoints"):
+            EtcdSettings.of(" , ")
+
+    @pytest.mark.parametrize("endpoint", ["ftp://x:1", "http://", "unix:///x"])
+    def test_endpoint_must_be_a_url(self, endpoint):
+        """Only http and https with a host are endpoints."""
+        with pytest.raises(Refused):
+            EtcdKeyValue(settings(endpoint))
+
+    def test_missing_file(self, tmp_path):
+        """A certificate that can't be read is named."""
+        with pytest.raises(Refused, match="absent"):
+            EtcdSettings.of("https://x:1", ca_certificate_file=str(tmp_path / "absent"))
+
+    def test_key_and_certificate_come_together(self):
+        """One without the other is refused."""
+        with pytest.raises(Refused, match="both"):
+            settings("https://x:1", key=b"k")
+
+    def test_secrets_are_not_printed(self):
+        """Neither the password nor the key appears in the text of the settings."""
+        text = repr(settings("https://x:1", password="hidden", key=b"hidden", certificate=b"c"))
+        assert "hidden" not in text
+
+
+class TestLargeAnswers:
+    def test_pages_are_put_together(self, server, monkeypatch):
+        """A range of many pages is complete, ordered, and of one revision; a limit across pages holds."""
+        monkeypatch.setattr("percale.datastore.etcd.store._PAGE", 10)
+        with EtcdKeyValue(settings(server.endpoint)) as store:
+            store.txn((), [Put(f"/{number:03}", b"") for number in range(95)])
+            found = store.range("/", EVERYTHING)
+            assert [item.key for item in found.items] == [f"/{number:03}" for number in range(95)]
+            assert (len(store.range("/", EVERYTHING, limit=25).items), found.more) == (25, False)
+            assert store.range("/", EVERYTHING, limit=25).more
+            assert not store.range("/", EVERYTHING, limit=95).more
+
+    def test_fragments_are_put_together(self, server):
+        """One transaction larger than an answer of etcd's watch arrives as one batch."""
+        with EtcdKeyValue(settings(server.endpoint)) as store:
+            start = store.txn((), [Put(f"/{number}", bytes(10_000)) for number in range(100)]).revision
+            store.txn((), [Put(f"/{number}", bytes(10_000)) for number in range(100)])
+            with store.watch("/", EVERYTHING, start_revision=start, previous=True) as watch:
+                batches = []
+                while sum(map(len, batches)) < 200:
+                    batches.append([event.item.mod_revision for event in watch.poll(30).events])
+        assert [sorted(set(batch)) for batch in batches] in ([[start], [start + 1]], [[start, start + 1]])
+
+
+def make_certificate(folder, name, *options):
+    files = f"-keyout {name}.key -out {name}.pem"
+    subprocess.run(
+        [*f"openssl req -newkey rsa:2048 -nodes {files} -x509 -days 2 -subj /CN={name}".split(), *options],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+
+
+class TestSecurity:
+    @pytest.fixture
+    def encrypted(self, tmp_path):
+        """An etcd that wants certificates, and the settings that satisfy it."""
+        if EXECUTABLE is None:
+            pytest.skip("etcd is not installed")
+        make_certificate(tmp_path, "server", "-addext", "subjectAltName=IP:127.0.0.1")
+        make_certificate(tmp_path, "client")
+        started = EtcdServer(
+            tmp_path,
+            f"--cert-file={tmp_path / 'server.pem'}",
+            f"--key-file={tmp_path / 'server.key'}",
+            "--client-cert-auth",
+            f"--trusted-ca-file={tmp_path / 'client.pem'}",
+            scheme="https",
+        )
+        good = EtcdSettings.of(
+            started.endpoint,
+            key_file=str(tmp_path / "client.key"),
+            certificate_file=str(tmp_path / "client.pem"),
+            ca_certificate_file=str(tmp_path / "server.pem"),
+        )
+        try:
+            started.wait_until_ready(good)
+            yield good
+        finally:
+            started.stop()
+
+    def test_mutual_certificates(self, encrypted):
+        """With certificates on both sides everything works."""
+        with EtcdKeyValue(encrypted) as store:
+            revision = store.put("/a", b"1")
+            with store.watch("/a", start_revision=revision) as watch:
+                assert watch.poll(10).events[0].item.value == b"1"
+
+    def test_server_must_be_known(self, encrypted):
+        """A server of an unknown authority is refused, and so is a client without certificate."""
+        for wrong in (replace(encrypted, ca_certificate=b""), replace(encrypted, key=b"", certificate=b"")):
+            with EtcdKeyValue(replace(wrong, timeout_s=2.0)) as store, pytest.raises(StoreUnavailable):
+                store.get("/a")
+
+    def test_users(self, server):
+        """With authentication on, a name and a password are needed; an expired token is renewed."""
+        with EtcdKeyValue(settings(server.endpoint)) as store:
+            enable_authentication(store)
+        root = settings(server.endpoint, username="root", password="secret")
+        with EtcdKeyValue(root) as store:
+            revision = store.put("/a", b"1")
+            store._connection._token = "expired.1"
+            assert store.get("/a").value == b"1"
+            with store.watch("/a", start_revision=revision) as watch:
+                assert watch.poll(10).events[0].item.value == b"1"
+        for wrong in (replace(root, password="wrong"), replace(root, username="", password="")):
+            with EtcdKeyValue(wrong) as store, pytest.raises(Unauthorized) as error:
+                store.get("/a")
+            assert error.value.calico_text.startswith("connection is unauthorized")
+
+
+def enable_authentication(store):
+    """Make a root user and switch authentication on, by etcd's own calls."""
+    channel = store._connection._channels[0]
+
+    def call(method, request):
+        stub = channel.unary_unary(f"/etcdserverpb.Auth/{method}", lambda text: text, lambda text: text)
+        stub(request, timeout=10)
+
+    name = message("AuthenticateRequest")(name="root", password="secret").SerializeToString()
+    call("UserAdd", name)
+    call("RoleAdd", message("AuthenticateRequest")(name="root").SerializeToString())
+    call("UserGrantRole", message("AuthenticateRequest")(name="root", password="root").SerializeToString())
+    call("AuthEnable", b"")
