@@ -5,6 +5,7 @@ The info string of a block may carry words behind the language, which readers of
 
     ```console             commands are run in order of the page, their output is compared
     ```console host        the same, only where private namespaces are permitted
+    ```console needs=NAME  run only where a program of this name is installed
     ```console fails       the last command of the block ends with a status other than 0
     ```yaml                resources, which must validate; beginning with "# file: NAME" they are written to NAME
     ```yaml refused        resources that must not validate

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -23,7 +24,7 @@ YAML = [block for block in BLOCKS if block.language == "yaml"]
 NEED_HOST = sorted({block.page for block in BLOCKS if "host" in block.words})
 LANGUAGES = {"", "console", "ini", "json", "python", "text", "yaml"}
 WORDS = {"config", "fails", "host", "output", "refused"}
-OPTIONS = {"file", "path"}
+OPTIONS = {"file", "needs", "path"}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -134,10 +135,15 @@ def _read_along(page: Page, folder: Path, *, private: bool) -> None:
                 target = work / block.file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(block.text, encoding="utf-8")
-            if block.language == "console" and (private or "host" not in block.words):
+            if block.language == "console" and (private or "host" not in block.words) and _is_there(block):
                 _type(shell, block)
             if block.language == "python":
                 _execute(block, behind.text if "output" in behind.words else "", work, environment)
+
+
+def _is_there(block: Block) -> bool:
+    needed = block.option("needs")
+    return not needed or shutil.which(needed) is not None
 
 
 def _type(shell: Shell, block: Block) -> None:
