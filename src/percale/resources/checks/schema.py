@@ -108,7 +108,7 @@ def all_of(*checks: Check) -> Check:
         for one in checks:
             one(site)
 
-    check.__doc__ = " and ".join(one.__doc__.rstrip(".") for one in checks if one.__doc__)
+    check.__doc__ = " and ".join(one.__doc__.removeprefix("Check that ").rstrip(".") for one in checks if one.__doc__)
     return check
 
 
