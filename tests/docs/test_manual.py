@@ -46,7 +46,7 @@ def test_help_ends_with_an_example(verb: str):
     assert title == "Example:"
     assert command.about.endswith(".")
     assert all(flag.text for flag in command.flags if not flag.hidden)
-    words = example.partition("<")[0].replace("'", "").split()
+    words = example.partition("<")[0].partition(">")[0].replace("'", "").split()
     assert words[0] == "percale"
     named, rest = find_verb(words[1:])
     assert VERBS[named][0] == VERBS[verb][0]
