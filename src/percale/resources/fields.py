@@ -138,10 +138,13 @@ def as_number(value: int | str) -> int:
 
 
 def number(value: float) -> float:
-    """Return a whole number as int where Go writes it without exponent, any other as it is."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return int(value)
-    return value
+    """Return a whole number as int where Go writes it without exponent, any other as float. Raises ValueError."""
+    if abs(value) < 1e21:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("the number is too large: expected at most 1.8e308") from None
 
 
 FORMS: dict[str, Callable[[Any], Any]] = {

@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from percale.errors import Problem, ValidationError
 from percale.resources.durations import moment
-from percale.resources.fields import FORMS, number
+from percale.resources.fields import FORMS
 from percale.resources.nodes import Member, Node, node_of, plain
 from percale.resources.presence import presence_problems
 from percale.resources.resource import Resource
@@ -141,7 +141,7 @@ class Reader:
     def _special(self, node: Node, name: str, place: Place) -> Any:
         if name == "Number":
             value = self._number(node, None, place)
-            return value if value is _ABSENT else number(value)
+            return value if value is _ABSENT else self._canonical(node, value, name, place)
         if name == "Flag":
             return self._flag(node, place)
         numeric = name in _NUMERIC
@@ -152,6 +152,9 @@ class Reader:
         elif not (isinstance(value, str) or (is_number and numeric)):
             wanted = "a number or a text" if numeric else "a text"
             return self._wrong(node, place, wanted, name)
+        return self._canonical(node, value, name, place)
+
+    def _canonical(self, node: Node, value: Any, name: str, place: Place) -> Any:
         try:
             return moment(value) if name == "Time" else FORMS[name](value) if name in FORMS else value
         except ValueError as error:
