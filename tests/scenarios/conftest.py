@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host with the real agent on it for each test, and the proof that the test left nothing behind."""
+"""Hosts with the real agent on them, and the proof that nothing of them is left behind."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.scenarios.acceptance import populate
 
 from percale.lab.site import Site
 
@@ -31,43 +33,68 @@ def marked_processes(mark: str) -> list[int]:
     return found
 
 
-@pytest.fixture
-def traces(monkeypatch) -> Iterator[str]:
-    """Run the test with a folder of its own for temporary files; afterwards nothing may be there or run.
-
-    The value is the mark that all processes of the test carry.
-    """
+@contextmanager
+def traceless() -> Iterator[Path]:
+    """Yield a folder for all temporary files of the body; afterwards nothing may be there or run."""
     mark = uuid.uuid4().hex
     # Not pytest's own folder: the path of a Unix socket has at most 107 bytes (unix(7)).
     folder = tempfile.mkdtemp(prefix="scenario-")
-    monkeypatch.setenv("TMPDIR", folder)
-    monkeypatch.setenv(_MARK, mark)
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    try:
-        yield mark
-        limit = time.monotonic() + _END_S
-        while (left := marked_processes(mark)) and time.monotonic() < limit:
-            time.sleep(0.02)
-        assert left == [], "processes were left behind"
-        assert os.listdir(folder) == [], "temporary files were left behind"
-    finally:
-        shutil.rmtree(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setenv(_MARK, mark)
+        patch.setattr(tempfile, "tempdir", None)
+        try:
+            yield Path(folder)
+            limit = time.monotonic() + _END_S
+            while (left := marked_processes(mark)) and time.monotonic() < limit:
+                time.sleep(0.02)
+            assert left == [], "processes were left behind"
+            assert os.listdir(folder) == [], "temporary files were left behind"
+        finally:
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def private_site() -> Iterator[Site]:
+    """A private host with an empty store, address pools and the CNI executable, but no agent; skips where forbidden."""
+    with traceless():
+        try:
+            made = Site()
+        except PermissionError:
+            pytest.skip("making a network namespace is not permitted here (needs CAP_SYS_ADMIN)")
+        with made:
+            made.add_pools()
+            made.install_plugin()
+            yield made
 
 
 @pytest.fixture
-def site(bare_site) -> Site:
-    """A private host for the test to start the agent on; modules with a scenario of their own override it."""
-    return bare_site
+def traces() -> Iterator[Path]:
+    """The folder of all temporary files of the test, which must leave none."""
+    with traceless() as folder:
+        yield folder
 
 
 @pytest.fixture
-def bare_site(traces) -> Iterator[Site]:
-    """A private host with an empty store, address pools and the CNI executable, but no agent."""
-    try:
-        made = Site()
-    except PermissionError:
-        pytest.skip("making a network namespace is not permitted here (needs CAP_SYS_ADMIN)")
-    with made:
-        made.add_pools()
-        made.install_plugin()
+def site() -> Iterator[Site]:
+    """A private host of the test's own, on which it starts the agent."""
+    with private_site() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Site]:
+    """The host of the acceptance scenario at work, shared by the tests of a module, which leave it as they found it."""
+    with private_site() as made:
+        made.start_agent()
+        populate(made)
+        yield made
+
+
+@pytest.fixture
+def shop_of_its_own() -> Iterator[Site]:
+    """The host of the acceptance scenario at work, for a test that damages it."""
+    with private_site() as made:
+        made.start_agent()
+        populate(made)
         yield made

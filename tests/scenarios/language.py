@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from percale.lab.probes import Place, Probe, arrivals
 from percale.lab.site import Site
+from percale.lab.streams import Stream
 from percale.lab.world import HOST_ADDRESSES, OUTSIDE_ADDRESSES, PrivateNamespace
 from percale.resources import (
     EntityRule,
@@ -54,6 +55,19 @@ def passing(site: Site, flows: Iterable[str], *, deadline_s: float = 0.7) -> set
             probes[f"{flow} v{version}"] = probe(site, source, destination, protocol, number, version)
     seen = arrivals(list(probes.values()), deadline_s=deadline_s)
     return {text for text, sent in probes.items() if seen[sent]}
+
+
+def stream(site: Site, kind: str, source: str, destination: str, port: int, version: int) -> Stream:
+    """A stream of UDP packets between two places, of kind ``new`` or ``established``."""
+    return Stream(
+        f"{kind} {source} → {destination} udp {port} v{version}",
+        kind,
+        namespace(site, source),
+        namespace(site, destination),
+        address(site, source, version),
+        address(site, destination, version),
+        port,
+    )
 
 
 def both(*flows: str) -> set[str]:

@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 from tests.scenarios import spoofing
-from tests.scenarios.acceptance import populate
+from tests.scenarios.acceptance import POLICY
 from tests.scenarios.language import (
     FAMILIES,
     address,
@@ -44,14 +44,6 @@ FAILS = (
     "client → host tcp 22",
     "client → host udp 53",
 )
-
-
-@pytest.fixture
-def shop(site):
-    """Server, client and other behind the policy, each with an open profile; the outside knows the way to them."""
-    site.start_agent()
-    populate(site)
-    return site
 
 
 def test_every_flow_of_the_list_fares_as_expected(shop):
@@ -114,6 +106,9 @@ def test_a_change_while_the_agent_is_down_comes_into_force_at_its_start(shop):
     shop.start_agent()
     shop.programmed(int(stored.metadata.resource_version))
     assert passing(shop, flows) == both("other → server tcp 8081")
+    shop.command("apply", "-f", "-", text=POLICY)
+    shop.programmed(shop.revision)
+    assert passing(shop, flows) == both("client → server tcp 8080")
 
 
 def _source_seen(site, source, destination, version):
@@ -123,6 +118,7 @@ def _source_seen(site, source, destination, version):
         sent.destination.open_socket(sent.family, socket.SOCK_STREAM, 0) as listener,
         sent.source.open_socket(sent.family, socket.SOCK_STREAM, 0) as client,
     ):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.settimeout(2)
         client.settimeout(2)
         listener.bind((sent.destination_address, 80))

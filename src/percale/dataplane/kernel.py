@@ -15,6 +15,7 @@ from percale.netlink.nftables.connection import Monitor, NftSocket
 from percale.netlink.nftables.objects import Table
 from percale.netlink.rtnetlink.connection import Event, RouteMonitor
 from percale.netlink.rtnetlink.links import Link
+from percale.netlink.rtnetlink.neighbors import Neighbor
 from percale.netlink.rtnetlink.routes import Route
 from percale.netlink.socket import NetlinkError
 
@@ -31,7 +32,7 @@ class KernelDataplane(Reconciler):
     def __init__(self, config: DataplaneConfig | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         config = config or DataplaneConfig()
         self._socket, self._own_network = NftSocket(), KernelNetwork()
-        self._rules_monitor, self._network_monitor = Monitor(), RouteMonitor(("link", "route"))
+        self._rules_monitor, self._network_monitor = Monitor(), RouteMonitor(("link", "route", "neighbor"))
         super().__init__(config, self._socket, self._own_network, clock=clock)
 
     @property
@@ -85,9 +86,9 @@ class KernelDataplane(Reconciler):
         return self.interface_changed(event.item)
 
     def _routes_touched(self, events: Iterable[Event]) -> bool:
-        """Whether somebody else deleted or replaced a route of ours, or put one on an interface of ours."""
+        """Whether somebody else touched a route or a neighbor of an interface of ours."""
         return any(
-            isinstance(event.item, Route)
+            isinstance(event.item, Route | Neighbor)
             and event.port_id not in (0, *self._own_network.port_ids)
             and self._routing.concerns(event.item)
             for event in events

@@ -89,9 +89,9 @@ class Routing:
         link = self._links.get(interface)
         return link is not None and link.operational
 
-    def concerns(self, route: Route) -> bool:
-        """Whether the route is over an interface that is wanted, so that it may be amiss."""
-        return any(given.link == route.interface for given in self._given.values())
+    def concerns(self, item: Route | Neighbor) -> bool:
+        """Whether a route or neighbor is over an interface that is wanted, so that it may be amiss."""
+        return any(given.link == item.interface for given in self._given.values())
 
     def want(self, interface: str, wanted: EndpointRouting | None) -> None:
         """What an interface needs has changed; None for nothing."""

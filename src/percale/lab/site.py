@@ -73,6 +73,11 @@ class Site:
         """The environment in which percale's commands find this host's store and agent."""
         return {**os.environ, "PERCALE_DATASTORE": str(self.store), "PERCALE_SOCKET": str(self.socket)}
 
+    @property
+    def agent_command(self) -> list[str]:
+        """The command that runs an agent for this host."""
+        return [sys.executable, "-m", "percale.cli", "agent", "--node", NODE]
+
     def command(self, *arguments: str, text: str | None = None) -> str:
         """Run a percale command against this host and return what it printed; raises Refused if it fails."""
         done = subprocess.run(
@@ -96,7 +101,7 @@ class Site:
     def start_agent(self, *options: str) -> None:
         """Start the agent in the host's namespace and wait until it serves its socket; Refused if it does not."""
         self.agent = self.world.host.start(
-            [sys.executable, "-m", "percale.cli", "agent", "--node", NODE, *options],
+            [*self.agent_command, *options],
             env=self.environment,
             stdout=self._output,
             stderr=self._output,
