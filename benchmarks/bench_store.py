@@ -2,9 +2,8 @@
 """The embedded store (P14, P15 and P20 of spec/performance.md): a table, and JSON with ``--json FILE``.
 
 Run with ``PYTHONPATH=src:.``. Commands are timed as their user sees them, interpreter included (median of several),
-with the
-largest resident memory of the process. The store lies in the folder of temporary files; how often its disk can write
-one page for good bounds durable transactions, so that is measured beside them.
+with the largest resident memory of the process. The store lies in the folder of temporary files; how often its disk
+can write one page for good bounds durable transactions, so that is measured beside them.
 """
 
 from __future__ import annotations

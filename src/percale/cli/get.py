@@ -35,6 +35,7 @@ COMMAND = Command(
         Flag("output", "o", value="FORMAT", text=f"{', '.join(FORMATS)}"),
         *ALL_NAMESPACES,
         NAMESPACE,
+        Flag("watch", "w", text="go on with every change until interrupted"),
         Flag("export", text="leave out what only this cluster gave to the resource"),
         *MOMENT_FLAGS,
         *FILE_FLAGS,
@@ -57,6 +58,10 @@ def run(call: Call) -> int:
                 raise CommandFailed(f"failed to get resources: {nothing.text}") from nothing
             print("No resources specified")
             return 0
+        if arguments.switch("watch"):
+            from percale.cli.following import follow
+
+            return follow(session, targets, arguments)
         results, errors = _found(targets, session.client, arguments, chosen_revision(session.client, arguments))
         if results or not _is_table(arguments.text("output")):
             around = Surroundings(_shows_namespace(arguments), lambda: session.as_number)

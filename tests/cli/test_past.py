@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The past on the command line, and the datastore as a whole: history, diff, backup, copy, watch."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from percale.cli.main import main
+from percale.cli.moments import seconds_of
+
+KIND = "globalnetworkset"
+TEXT = "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\nmetadata: {{name: offices}}\nspec: {{nets: [{}]}}\n"
+
+
+@pytest.fixture
+def percale(tmp_path, monkeypatch, capsys):
+    """Call percale on a store of its own; returns status, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if re.match("(CALICO_)?(ETCD|DATASTORE|K8S)|KUBECONFIG", name)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PERCALE_DATASTORE", str(tmp_path / "store"))
+
+    def call(*words):
+        status = main(list(words), program="percale")
+        return (status, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def changed(percale, tmp_path):
+    """A set that was created (revision 6), changed (7) and deleted (8)."""
+    for net in ("192.0.2.0/24", "192.0.2.0/25"):
+        (tmp_path / "set.yaml").write_text(TEXT.format(net))
+        assert percale("apply", "-f", "set.yaml")[0] == 0
+    assert percale("delete", KIND, "offices")[0] == 0
+    return percale
+
+
+class TestPast:
+    def test_history(self, changed):
+        """Every change with its revision and time, as a difference."""
+        status, out, _ = changed("history", KIND, "offices")
+        headlines = [line for line in out.splitlines() if line.startswith("revision")]
+        assert status == 0
+        assert [line.split()[-1] for line in headlines] == ["created", "changed", "deleted"]
+        assert "    -  - 192.0.2.0/24\n    +  - 192.0.2.0/25\n" in out
+
+    def test_history_that_was_compacted(self, changed):
+        """What is gone is said, what is left is shown."""
+        changed("datastore", "compact", "--revision", "7")
+        _, out, _ = changed("history", KIND, "offices")
+        assert out.startswith("history before revision 7 has been compacted\nrevision 8 ")
+
+    def test_no_history(self, changed):
+        """A resource that never was has none."""
+        assert changed("history", KIND, "shops")[0] == 1
+
+    def test_get_at_a_revision(self, changed):
+        """A revision shows the state of then; one that is gone or not there yet is an error."""
+        assert "192.0.2.0/24" in changed("get", KIND, "offices", "-o", "yaml", "--revision", "6")[1]
+        assert "192.0.2.0/25" in changed("get", KIND, "offices", "-o", "yaml", "--revision", "7")[1]
+        assert changed("get", KIND, "offices", "--revision", "8")[0] == 1
+        assert "future" in changed("get", KIND, "--revision", "9")[2]
+
+    def test_diff_of_revisions(self, changed):
+        """Differences end with status 1, none with 0, trouble with 2, as with diff(1)."""
+        status, out, _ = changed("diff", "--from", "6", "--to", "7")
+        assert status == 1
+        assert "-  - 192.0.2.0/24\n+  - 192.0.2.0/25\n" in out
+        assert changed("diff", "--from", "7", "--to", "7")[:2] == (0, "")
+        assert changed("diff", "--from", "70")[0] == 2
+
+    def test_diff_of_files(self, changed):
+        """A file that is not applied yet differs, an applied one does not."""
+        assert changed("diff", "-f", "set.yaml")[0] == 1
+        changed("apply", "-f", "set.yaml")
+        assert changed("diff", "-f", "set.yaml")[:2] == (0, "")
+
+    @pytest.mark.parametrize(("text", "seconds"), [("90s", 910), ("2m", 880), ("1970-01-01T00:01:00+00:00", 60)])
+    def test_times(self, text, seconds):
+        """A time is a date, or how long ago."""
+        assert seconds_of(text, 1000) == seconds
+
+
+class TestWhole:
+    def test_backup_and_restore(self, changed):
+        """A backup brings the store back, history included; it never replaces one by accident."""
+        changed("datastore", "backup", "saved")
+        changed("apply", "-f", "set.yaml")
+        assert changed("datastore", "restore", "saved")[0] == 1
+        assert changed("datastore", "restore", "saved", "--overwrite")[0] == 0
+        assert "192.0.2.0/25" in changed("get", KIND, "offices", "-o", "yaml", "--revision", "7")[1]
+        assert changed("get", KIND, "offices")[0] == 1
+
+    def test_copy(self, changed):
+        """A copy is equal; a second one needs to be told to overwrite."""
+        changed("apply", "-f", "set.yaml")
+        words = "datastore", "copy", "--from", "store", "--to", "copy"
+        assert changed(*words)[1] == "Copied 5 keys of revision 9; both datastores are equal.\n"
+        assert changed(*words)[0] == 1
+        assert changed(*words, "--overwrite")[0] == 0
+        assert changed("datastore", "check", "--datastore", "copy")[0] == 0
+
+    def test_missing_source_is_not_made(self, percale, tmp_path):
+        """A mistyped source stays absent."""
+        assert percale("datastore", "copy", "--from", "no", "--to", "copy")[0] == 1
+        assert not (tmp_path / "no").exists()
+
+
+def test_watch(changed, tmp_path):
+    """``get --watch`` shows what is there, then each change."""
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "percale.cli", "get", KIND, "-w"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        changed("apply", "-f", "set.yaml")
+        (tmp_path / "set.yaml").write_text(TEXT.format("192.0.2.0/26"))
+        first = [watching.stdout.readline().split() for _ in range(2)]
+        changed("apply", "-f", "set.yaml")
+        changed("delete", KIND, "offices")
+        later = [watching.stdout.readline().split() for _ in range(2)]
+    finally:
+        watching.kill()
+        watching.communicate()
+    assert first == [["EVENT", "NAME"], ["ADDED", "offices"]]
+    assert later == [["MODIFIED", "offices"], ["DELETED", "offices"]]
