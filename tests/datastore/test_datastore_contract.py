@@ -367,6 +367,22 @@ class TestTtl:
         assert not datastore.keyvalue.get(path).lease
 
 
+class TestTimes:
+    def test_times_of_revisions(self, datastore, clock):
+        """Where the capability says so a revision has a time, and a time a revision; elsewhere that is refused."""
+        created = datastore.create(network_set("a"))
+        revision = datastore.parse_revision(created.metadata.resource_version)
+        if not datastore.capabilities.revision_times:
+            for ask in (lambda: datastore.revision_time(revision), lambda: datastore.revision_at(clock.now)):
+                with pytest.raises(NotSupported):
+                    ask()
+            return
+        assert datastore.revision_time(revision) == clock.now
+        clock.now += 10
+        datastore.update(created)
+        assert datastore.revision_at(clock.now - 1) == revision
+
+
 class TestLayout:
     def test_policy_carries_its_name_in_an_annotation(self, datastore):
         """The stored policy has the annotation, the one returned has not."""

@@ -179,6 +179,14 @@ class CalicoDatastore(Datastore):
 
         return CalicoWatch(watch, wanted, NumberRevision(since), previous=previous)
 
+    def revision_at(self, time_s: float) -> NumberRevision:
+        """Return the newest revision at a time."""
+        return NumberRevision(self.keyvalue.revision_at(time_s))
+
+    def revision_time(self, revision: Revision) -> float:
+        """Return when a revision was written."""
+        return self.keyvalue.revision_time(_number(revision))
+
     def ipam_blocks(self) -> Sequence[str]:
         """Return the CIDRs of all IPAM blocks."""
         where = block_range()

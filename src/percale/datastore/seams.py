@@ -34,9 +34,9 @@ from percale.datastore.keyvalue import (
     prefix_end,
 )
 from percale.datastore.revision import NumberRevision, Revision, VectorRevision
+from percale.errors import NotSupported, PercaleError, Problem
 
 if TYPE_CHECKING:
-    from percale.errors import PercaleError, Problem
     from percale.resources import Key, Resource
 
 __all__ = [
@@ -258,6 +258,14 @@ class Datastore(Closable):
             problems += [entry.problem for entry in page.entries if entry.problem is not None]
         return ResourceList(kind, page.revision, items, problems)
 
+    def revision_at(self, time_s: float) -> Revision:
+        """Return the newest revision at a time, in seconds since 1970; raises NotSupported, Compacted."""
+        raise NotSupported("revision-at", "datastore", reason="it does not keep the times of revisions")
+
+    def revision_time(self, revision: Revision) -> float:
+        """Return when a revision was written; raises NotSupported, Compacted, FutureRevision."""
+        raise NotSupported("revision-time", "datastore", reason="it does not keep the times of revisions")
+
     def ipam_blocks(self) -> Sequence[str]:
         """Return the CIDRs of all blocks that address management has given out; none where that is not known."""
         return ()
@@ -267,8 +275,6 @@ class Datastore(Closable):
         return [self._write_one(write) for write in writes]
 
     def _write_one(self, write: Write) -> WriteOutcome:
-        from percale.errors import PercaleError
-
         try:
             if write.operation == "delete":
                 return WriteOutcome(write.key, self.delete(write.key, resource_version=write.resource_version))

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moving from one store to another."""
+
+from __future__ import annotations
+
+import pytest
+
+from percale.datastore.copying import copy_store
+from percale.datastore.keyvalue import EVERYTHING, Put
+from percale.datastore.sqlite import SQLiteKeyValue
+from percale.errors import Refused
+
+
+@pytest.fixture
+def source():
+    with SQLiteKeyValue(None) as opened:
+        opened.txn((), [Put(f"/calico/{number:04}", b"%d" % number) for number in range(250)])
+        opened.put("/other", b"")
+        yield opened
+
+
+def contents(store):
+    return {item.key: item.value for item in store.range("/", EVERYTHING).items}
+
+
+def test_same_keys_and_bytes(source, kv):
+    """The target has what the source had, only of Calico."""
+    done = copy_store(source, kv)
+    assert contents(kv) == {key: value for key, value in contents(source).items() if key != "/other"}
+    assert (done.keys, done.revision, done.leased) == (250, source.revision, 0)
+
+
+def test_what_lives_by_a_lease_is_left_out(source, kv):
+    """A key with a lease belongs to somebody who is still writing it."""
+    source.put("/calico/alive", b"", lease=source.lease_grant(60))
+    assert copy_store(source, kv).leased == 1
+    assert kv.get("/calico/alive") is None
+
+
+def test_target_must_be_empty(source, kv):
+    """Keys that are there are not touched, unless they shall be replaced."""
+    kv.put("/calico/mine", b"")
+    kv.put("/else", b"")
+    with pytest.raises(Refused):
+        copy_store(source, kv)
+    assert set(contents(kv)) == {"/calico/mine", "/else"}
+    counts = []
+    copy_store(source, kv, overwrite=True, progress=counts.append)
+    assert len(contents(kv)) == 251
+    assert counts[-1] == 250
+
+
+def test_second_writer_is_noticed(source, kv):
+    """Somebody who writes into the target meanwhile spoils the copy, and that is told."""
+
+    def interfere(count):
+        if count == 100:
+            kv.put("/calico/0200", b"mine")
+
+    with pytest.raises(Refused):
+        copy_store(source, kv, progress=interfere)
+
+
+def test_one_moment_of_the_source(source, kv, monkeypatch):
+    """What is written to the source during the copy is not half of it."""
+    monkeypatch.setattr("percale.datastore.copying._PAGE", 100)
+    copy_store(source, kv, progress=lambda count: source.delete("/calico/", "/calico0"))
+    assert len(contents(kv)) == 250
