@@ -8,7 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 
@@ -18,7 +18,9 @@ pytestmark = pytest.mark.kernel
 
 PROGRAM = [sys.executable, "-m", "percale.cli"]
 NOTES = b"these are my notes\n" * 1000
-_PR_CAPBSET_DROP, _CAP_NET_ADMIN, _CAP_NET_RAW = 24, 12, 13  # linux/prctl.h, linux/capability.h
+# linux/prctl.h, linux/capability.h: CAP_NET_ADMIN; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+_PR_CAPBSET_DROP = 24
+_NETWORK, _ACCESS = (12,), (1, 2)
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -54,16 +56,17 @@ def start(site: Site, **options) -> subprocess.CompletedProcess[str]:
     return site.world.host.run(site.agent_command, env=site.environment | options.pop("env", {}), **options)
 
 
-def _give_up_capabilities() -> None:
+def _give_up(*capabilities: int) -> None:
+    """Let the program that this process becomes be without these capabilities, even root's."""
     library = ctypes.CDLL(None)
-    for capability in (_CAP_NET_ADMIN, _CAP_NET_RAW):
+    for capability in capabilities:
         library.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a capability up for good")
 def test_an_agent_that_may_not_program_the_kernel(site):
     """Without CAP_NET_ADMIN the agent says which right it lacks."""
-    done = start(site, preexec_fn=_give_up_capabilities)
+    done = start(site, preexec_fn=partial(_give_up, *_NETWORK))
     assert "CAP_NET_ADMIN" in sentence(done)
     assert untouched(site)
 
@@ -149,24 +152,15 @@ def test_a_store_that_cannot_be_opened(site, command):
     assert untouched(site)
 
 
-def test_a_store_that_this_user_may_not_read(site, tmp_path):
-    """A file without the right to read it is named, and whose it is does not matter."""
-    if os.geteuid():
-        site.store.chmod(0)
-        done = run("get", "nodes", PERCALE_DATASTORE=str(site.store))
-    else:
-        Path(site.folder).chmod(0o755)
-        done = subprocess.run(
-            [*PROGRAM, "get", "nodes"],
-            env={**os.environ, "PERCALE_DATASTORE": str(site.store)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            user=65534,
-            extra_groups=[],
-        )
+@pytest.mark.parametrize("command", [["get", "nodes"], ["agent"]])
+def test_a_store_without_the_right_to_read_it(site, command):
+    """A file that this user may not read is named."""
+    site.client.close()
+    site.store.chmod(0)
+    program = site.agent_command if command == ["agent"] else [*PROGRAM, *command]
+    done = site.world.host.run(program, env=site.environment, preexec_fn=partial(_give_up, *_ACCESS))
     assert str(site.store) in sentence(done)
+    assert untouched(site)
 
 
 def test_the_status_of_a_running_agent_in_words(shop):
