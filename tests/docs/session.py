@@ -19,7 +19,7 @@ __all__ = ["Command", "Shell", "agrees", "commands", "surroundings"]
 
 _SETTINGS = re.compile(r"CALICO_|ETCD_|DATASTORE_TYPE|K8S|KUBECONFIG|PERCALE_|FELIX_|XDG_")
 _DONE = "\x1edone "
-_OWN_RUN = "mount -t tmpfs tmpfs /run && ip link set lo up && exec bash --noprofile --norc"
+_OWN_RUN = "mount -t tmpfs tmpfs /run && hostname node1 && ip link set lo up && exec bash --noprofile --norc"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def surroundings(folder: Path) -> dict[str, str]:
 
 
 class Shell:
-    """One bash for all commands of a page; a private one has network, mounts and /run of its own."""
+    """One bash for all commands of a page; a private one has network, mounts, /run and a host name of its own."""
 
     def __init__(self, folder: Path, environment: dict[str, str], *, private: bool = False) -> None:
         self._process = subprocess.Popen(
@@ -131,5 +131,5 @@ def may_be_private() -> bool:
 def _private_bash() -> Sequence[str]:
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     # With a PID namespace of its own, everything that a page leaves running ends with its shell.
-    return ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *user,
+    return ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", *user,
             "sh", "-c", f"{_OWN_RUN} \"$@\"", "sh"]  # fmt: skip

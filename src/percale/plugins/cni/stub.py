@@ -134,7 +134,13 @@ def main() -> int:
     except OSError as error:
         if command == b"DEL":
             work_without_agent(configuration)
-        status, text = 1, refusal("percale's agent does not answer on this host, try again later", f"{path!r}: {error}")
+        status, text = (
+            1,
+            refusal(
+                "percale's agent does not answer on this host, try again later",
+                f"{path.decode(errors='replace')}: {error}",
+            ),
+        )
     write_all(1, text)
     return status
 
