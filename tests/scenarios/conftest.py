@@ -16,6 +16,7 @@ import pytest
 from tests.scenarios.acceptance import populate
 
 from percale.lab.site import Site
+from percale.netlink import namespace
 
 _MARK = "PERCALE_SCENARIO"
 _END_S = 5.0
@@ -56,16 +57,20 @@ def traceless() -> Iterator[Path]:
 
 @contextmanager
 def private_site() -> Iterator[Site]:
-    """A private host with an empty store, address pools and the CNI executable, but no agent; skips where forbidden."""
-    with traceless():
-        try:
-            made = Site()
-        except PermissionError:
-            pytest.skip("making a network namespace is not permitted here (needs CAP_SYS_ADMIN)")
-        with made:
-            made.add_pools()
-            made.install_plugin()
-            yield made
+    """A private host with an empty store, address pools and the CNI executable, but no agent."""
+    with traceless(), Site() as made:
+        made.add_pools()
+        made.install_plugin()
+        yield made
+
+
+@pytest.fixture(scope="session")
+def permitted() -> None:
+    """Skip the test where a private host cannot be made."""
+    try:
+        os.close(namespace.private())
+    except PermissionError:
+        pytest.skip("making a network namespace is not permitted here (needs CAP_SYS_ADMIN)")
 
 
 @pytest.fixture
@@ -76,14 +81,14 @@ def traces() -> Iterator[Path]:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site(permitted) -> Iterator[Site]:
     """A private host of the test's own, on which it starts the agent."""
     with private_site() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Site]:
+def shop(permitted) -> Iterator[Site]:
     """The host of the acceptance scenario at work, shared by the tests of a module, which leave it as they found it."""
     with private_site() as made:
         made.start_agent()
@@ -92,7 +97,7 @@ def shop() -> Iterator[Site]:
 
 
 @pytest.fixture
-def shop_of_its_own() -> Iterator[Site]:
+def shop_of_its_own(permitted) -> Iterator[Site]:
     """The host of the acceptance scenario at work, for a test that damages it."""
     with private_site() as made:
         made.start_agent()
