@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 import pytest
-from tests.scenarios.language import FAMILIES, allow, both, namespace, passing, policy, stream
+from tests.scenarios.language import FAMILIES, allow, both, passing, policy, stream
 
 from percale.lab.site import Site, endpoint_name
 from percale.lab.streams import Traffic
@@ -133,34 +133,51 @@ def _overwrite(site):
             path.write_bytes(b"these are my notes\n" * 10_000)
 
 
-def _truncate(site):
-    site.store.write_bytes(b"")
-
-
-def _lock_out(site):
+def _damage(site):
     database = sqlite3.connect(site.store)
     database.execute("DROP TABLE change")
     database.commit()
     database.close()
 
 
-@pytest.mark.parametrize("loss", [_remove, _overwrite, _truncate, _lock_out])
+def await_status(site: Site, *, in_sync: bool) -> None:
+    """Wait until the agent says that it follows the datastore, or that it does not."""
+    limit = time.monotonic() + 15
+    while site.status()["inSync"] is not in_sync:
+        assert time.monotonic() < limit, site.log.read_text(encoding="utf-8")
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("loss", [_remove, _overwrite, _damage])
 def test_the_last_state_stays_when_the_datastore_is_lost(shop_of_its_own, loss):
-    """Removed, overwritten, emptied or broken under a running agent: all that was programmed stays in force."""
+    """Removed, overwritten or broken under a running agent: it says so, and all programmed stays in force."""
     site = shop_of_its_own
     loss(site)
-    for _ in range(3):
-        # The bell that writers ring, so that the agent looks.
-        site.store.with_name("store.db-wake").write_text("again")
-        time.sleep(0.4)
+    await_status(site, in_sync=False)
     assert passing(site, SHOP_FLOWS) == SHOP_PASSES
-    assert site.agent.poll() is None, site.log.read_text(encoding="utf-8")
+    assert site.agent.poll() is None
     assert site.status()["endpoints"] == 3
-    assert "Traceback" not in site.log.read_text(encoding="utf-8")
-    assert namespace(site, "client").link_index("eth0")
+    log = site.log.read_text(encoding="utf-8")
+    assert "Traceback" not in log
+    assert str(site.store) in log
 
 
-@pytest.mark.parametrize("loss", [_overwrite, _lock_out])
+def test_a_datastore_that_comes_back_is_followed_again(shop_of_its_own):
+    """Moved away and back, the agent goes on where it was."""
+    site = shop_of_its_own
+    moved = {path: path.with_name(f"moved-{path.name}") for path in site.folder.glob("store.db*")}
+    for path, elsewhere in moved.items():
+        path.rename(elsewhere)
+    await_status(site, in_sync=False)
+    for path, elsewhere in moved.items():
+        elsewhere.rename(path)
+    await_status(site, in_sync=True)
+    site.enforce(policy("server", "role == 'server'", allow("TCP", 8081)))
+    flows = ("client → server tcp 8080", "other → server tcp 8081")
+    assert passing(site, flows) == both("other → server tcp 8081")
+
+
+@pytest.mark.parametrize("loss", [_overwrite, _damage])
 def test_an_agent_that_cannot_read_its_datastore_at_its_start_changes_nothing(shop_of_its_own, loss):
     """Until a complete snapshot is there, what a former agent programmed stays in force."""
     site = shop_of_its_own

@@ -176,9 +176,10 @@ class Loop:
 
     def _report(self) -> None:
         held = self._dataplane.statistics()
-        news: dict[str, Any] = {"seen": self._revision, "in_sync": self._in_sync, "invalid": dict(self._invalid)}
         # While a list is under way its revision is named before all that belongs to it has been seen.
-        if self._in_sync and not self._listing_again and not self._failing:
+        in_sync = self._in_sync and not self._listing_again
+        news: dict[str, Any] = {"seen": self._revision, "in_sync": in_sync, "invalid": dict(self._invalid)}
+        if in_sync and not self._failing:
             news |= {"programmed": self._revision, "programmed_at": time.time(), "fault": ""}
         self._board.post(
             **news,

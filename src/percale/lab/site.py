@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from percale.calc.cluster import Cluster
 from percale.client import Client, connect
 from percale.errors import Refused
 from percale.lab.world import PrivateNamespace, World
-from percale.plugins.protocol import call
+from percale.plugins.protocol import AgentUnavailable, call
 from percale.resources import IPPool, IPPoolSpec, ObjectMeta, Resource, WorkloadEndpoint, WorkloadEndpointPort
 
 __all__ = ["NODE", "POOLS", "Port", "Site", "endpoint_name"]
@@ -126,8 +125,11 @@ class Site:
             agent.wait()
 
     def _answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
-            return caller.connect_ex(str(self.socket)) == 0
+        try:
+            self.status()
+        except AgentUnavailable:
+            return False
+        return True
 
     def install_plugin(self) -> Path:
         """Install the CNI executable in the site's folder and return it."""
