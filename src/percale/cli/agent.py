@@ -45,7 +45,7 @@ def run(call: Call) -> int:
 
     config = _config(call.arguments)
     if call.arguments.switch("plan"):
-        print(daemon.plan(config))
+        print(daemon.plan(config) or "nothing to change")
         return 0
     return daemon.run(config)
 
