@@ -106,7 +106,13 @@ class Shell:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.communicate("kill $(jobs -p) 2> /dev/null; wait\n", timeout=60)
+        try:
+            if error is None:
+                self._process.communicate("kill $(jobs -p) 2> /dev/null; wait\n", timeout=60)
+        finally:
+            # A command that never ends must not outlive its test; a private shell takes all its children along.
+            self._process.kill()
+            self._process.communicate()
 
     def run(self, command: str) -> tuple[int, str]:
         """Run a command; return its status and all that it printed."""
