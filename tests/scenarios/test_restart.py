@@ -12,7 +12,7 @@ from tests.scenarios.language import FAMILIES, allow, policy, stream
 
 from percale.lab.site import Site
 from percale.lab.streams import Count, Stream, Traffic
-from percale.resources import NetworkPolicy
+from percale.resources import NetworkPolicy, NetworkSet, NetworkSetSpec, ObjectMeta
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -88,18 +88,45 @@ def test_sudden_deaths_lose_nothing_and_let_nothing_pass(open_shop, capsys):
     assert {one.name: len(count.lost) for one, count in counts.items()} == {one.name: 0 for one in denied}
 
 
-def test_rewriting_policies_loses_nothing_of_what_stays_allowed(open_shop, capsys):
-    """Rules come, go and change places in quick succession: what each version allows or denies is not touched."""
+def other_ports(number: int) -> NetworkPolicy:
+    """The policy with other ports each time; each list is a set of its own, which must be whole before it is used."""
+    # Ports side by side make a range, and so a set of another type than single ports do.
+    open_to_all = (ALLOWED, 20_000 + number, *([ALLOWED + 1] if number % 3 else []))
+    lists = [range(10_000 + number, 10_001 + number + step) for step in range(number % 4)]
+    rules = [*(allow("UDP", *ports) for ports in lists), allow("UDP", *open_to_all)]
+    return policy("ports", SERVER, *(rules if number % 2 else reversed(rules)))
+
+
+def other_networks(number: int) -> NetworkSet:
+    """The network set with the clients' networks cut another way each time, among others that come and go."""
+    cuts = (
+        ("10.65.0.0/24", "fd00:65::/64"),
+        ("10.65.0.0/25", "10.65.0.128/25", "fd00:65::/65"),
+        ("10.64.0.0/15", "fd00::/16", "192.0.2.0/24"),
+        tuple(f"10.65.0.{last}/32" for last in range(8)) + tuple(f"fd00:65::{last}/128" for last in range(8)),
+    )
+    nets = (*cuts[number % len(cuts)], f"10.9.{number % 250}.1/32", f"fd09:{number}::/64")
+    return NetworkSet(
+        metadata=ObjectMeta(name="peers", namespace="default", labels={"peers": "yes"}), spec=NetworkSetSpec(nets=nets)
+    )
+
+
+RULES = {
+    other_ports: (allow("UDP", ALLOWED),),
+    other_networks: (allow("UDP", ALLOWED, source="has(peers)"),),
+}
+
+
+@pytest.mark.parametrize("rewritten", [other_ports, other_networks])
+def test_rewriting_loses_nothing_of_what_stays_allowed(open_shop, capsys, rewritten):
+    """Rules, sets and networks come and go in quick succession: what each version allows, or denies, is not touched."""
     established = streams(open_shop, "established", "client", FORMER)
     new = streams(open_shop, "new", "client", ALLOWED)
     denied = streams(open_shop, "new", "client", CLOSED)
+    open_shop.enforce(rewritten(0), policy("ports", SERVER, *RULES[rewritten]))
     with running(open_shop, established + new + denied, pause_s=0.0002) as traffic:
         for number in range(REWRITES):
-            # Each list of ports is a set of its own, of single ports or of ranges: it must be whole before it is used.
-            open_to_all = (ALLOWED, 20_000 + number, *([ALLOWED + 1] if number % 3 else []))
-            lists = [range(10_000 + number, 10_001 + number + step) for step in range(number % 4)]
-            rules = [*(allow("UDP", *ports) for ports in lists), allow("UDP", *open_to_all)]
-            open_shop.client.apply(policy("ports", SERVER, *(rules if number % 2 else reversed(rules))))
+            open_shop.client.apply(rewritten(number))
             time.sleep(0.01)
         open_shop.programmed(open_shop.revision)
         counts = traffic.stop()
@@ -109,7 +136,7 @@ def test_rewriting_policies_loses_nothing_of_what_stays_allowed(open_shop, capsy
         "denied": [counts[one] for one in denied],
     }
     with capsys.disabled():
-        report(f"{REWRITES} rewrites of a policy", groups)
+        report(f"{REWRITES} times {rewritten.__name__.replace('_', ' ')}", groups)
     assert sum(one.overflows for one in counts.values()) == 0, "our own sockets were too slow: this proves nothing"
     lost = {one.name: len(count.lost) for one, count in counts.items() if one not in denied}
     assert lost == dict.fromkeys(lost, 0)
