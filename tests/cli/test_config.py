@@ -52,6 +52,15 @@ def test_flag_before_all_else(tmp_path):
     assert configured("--datastore", "x.db", "-c", str(file), **ETCD) == config.DatastoreConfig("sqlite", "x.db")
 
 
+def test_urls_name_etcd():
+    """Where a file could be named, URLs name etcd instead; user and certificates come from Calico's variables."""
+    secret = {"ETCD_CA_CERT_FILE": "ca.pem", "ETCD_DISCOVERY_SRV": "example.org"}
+    urls = "https://192.0.2.1:2379,https://192.0.2.2:2379"
+    expected = {"datastoreType": "etcdv3", "etcdEndpoints": urls, "etcdCACertFile": "ca.pem"}
+    for chosen in (configured("--datastore", urls, **secret), configured(PERCALE_DATASTORE=urls, **secret)):
+        assert chosen == config.DatastoreConfig("etcdv3", settings=expected)
+
+
 def test_own_variable_before_calicos():
     """PERCALE_DATASTORE wins over Calico's variables, but not over a file that was named."""
     assert configured(**ETCD, PERCALE_DATASTORE="x.db").type == "sqlite"

@@ -11,7 +11,7 @@ import pytest
 from percale.datastore.calico import CalicoDatastore
 from percale.datastore.keys import resource_path
 from percale.datastore.scripted import ScriptedSyncer
-from percale.datastore.seams import InSync, Resync, SyncerUpdate
+from percale.datastore.seams import InSync, Interrupted, Resync, SyncerUpdate
 from percale.datastore.syncer import DatastoreSyncer
 from percale.errors import Problem, StoreUnavailable
 from percale.resources import Key, NetworkSet, NetworkSetSpec, ObjectMeta, Tier
@@ -47,6 +47,8 @@ def told(events):
                 story.append((where.name, word))
             case InSync():
                 story.append("in sync")
+            case Interrupted():
+                story.append("interrupted")
             case Resync():
                 story.append("resync")
     return story
@@ -191,18 +193,48 @@ class TestOverDatastore:
         assert kept.key not in [event.key for event in events if isinstance(event, SyncerUpdate)]
 
     def test_unavailable_store_is_tried_again(self, datastore, clock):
-        """While the store fails nothing is told; afterwards the watch goes on where it was."""
+        """That the store fails is told once; afterwards the watch goes on where it was."""
         with DatastoreSyncer(datastore, KINDS, clock=clock) as syncer:
             settle(syncer)
             real, datastore.watch = datastore.watch, _failing
             syncer._sources[0]._drop_watch()
+            events = []
             for _ in range(4):
-                assert syncer.step() == []
+                events += syncer.step()
                 clock.now += 1
+            assert told(events) == ["interrupted"]
             datastore.watch = real
             datastore.create(network_set("a", "192.0.2.1"))
-            assert told(settle(syncer)) == [("a", "192.0.2.1")]
+            assert sorted(told(settle(syncer)), key=str) == [("a", "192.0.2.1"), "in sync"]
             assert syncer.failures == 4
+
+    def test_silent_watch_is_no_proof(self, datastore, clock):
+        """After an interruption it is in sync only when the store has answered a read."""
+        with DatastoreSyncer(datastore, KINDS, clock=clock) as syncer:
+            settle(syncer)
+            watch, datastore.watch = datastore.watch, _failing
+            scan, datastore.scan = datastore.scan, _failing
+            syncer._sources[0]._drop_watch()
+            events = list(syncer.step())
+            datastore.watch = watch
+            clock.now += 1
+            events += syncer.step()
+            assert told(events) == ["interrupted"]
+            datastore.scan = scan
+            clock.now += 1
+            assert told(settle(syncer)) == ["in sync"]
+
+    def test_store_that_fails_at_the_start(self, datastore, clock):
+        """Before the first snapshot too it is told, once, that the store cannot be read."""
+        scan, datastore.scan = datastore.scan, _failing
+        with DatastoreSyncer(datastore, KINDS, clock=clock) as syncer:
+            events = []
+            for _ in range(3):
+                events += syncer.step()
+                clock.now += 1
+            assert told(events) == ["interrupted"]
+            datastore.scan = scan
+            assert told(settle(syncer)) == ["in sync"]
 
     def test_retries_are_paced(self, datastore, clock):
         """Between two attempts a second passes."""
@@ -223,7 +255,7 @@ class TestOverDatastore:
             for _ in range(5):
                 events += syncer.step()
                 clock.now += 1
-            assert told(events) == ["resync"]
+            assert told(events) == ["interrupted", "resync"]
             datastore.watch = real
             assert told(settle(syncer)) == ["in sync"]
 

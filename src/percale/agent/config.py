@@ -7,6 +7,7 @@ import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from percale.client.datastore_config import DatastoreConfig
 from percale.dataplane.config import DataplaneConfig
 
 __all__ = ["NODE_NAME_FILE", "AgentConfig", "default_node_name"]
@@ -19,14 +20,13 @@ NODE_NAME_FILE = Path("/var/lib/calico/nodename")
 class AgentConfig:
     """An agent's settings.
 
-    ``node`` is the name under which endpoints of this host are stored. ``datastore`` is the path of an embedded store,
-    empty for the usual place. ``socket`` is where plugins and commands find the agent. ``resync_s`` is how often the
-    kernel's state is read again in full.
+    ``node`` is the name under which endpoints of this host are stored. ``socket`` is where plugins and commands find
+    the agent. ``resync_s`` is how often the kernel's state is read again in full.
     """
 
     node: str
     socket: Path
-    datastore: str = ""
+    datastore: DatastoreConfig = field(default_factory=DatastoreConfig)
     dataplane: DataplaneConfig = field(default_factory=DataplaneConfig)
     resync_s: float = 90.0
     log_level: str = "info"

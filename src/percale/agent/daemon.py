@@ -18,7 +18,8 @@ from percale.agent.loop import Loop
 from percale.agent.server import Server, status_answer
 from percale.agent.status import Status, StatusBoard
 from percale.calc.calculation import Calculation
-from percale.client import Client, connect
+from percale.client.client import Client
+from percale.client.connecting import OPENERS
 from percale.dataplane.kernel import KernelDataplane
 from percale.dataplane.plan import Plan
 from percale.datastore.seams import SyncerUpdate
@@ -105,7 +106,8 @@ def _started(config: AgentConfig) -> Iterator[KernelDataplane]:
 @contextmanager
 def _connected(config: AgentConfig) -> Iterator[Client]:
     """The datastore, made ready, with the Node that this host's endpoints and addresses belong to."""
-    with closing(connect(config.datastore or None)) as client:
+    with closing(OPENERS[config.datastore.type](config.datastore)) as client:
+        client.initialise()
         try:
             client.nodes.create(Node(metadata=ObjectMeta(name=config.node)))
         except AlreadyExists:

@@ -20,7 +20,7 @@ from percale.agent.status import StatusBoard
 from percale.calc.bulk_load import bulk_load
 from percale.calc.calculation import Calculation
 from percale.dataplane.dataplane import Applied, Dataplane
-from percale.datastore.seams import InSync, Resync, Revision, SyncerUpdate
+from percale.datastore.seams import InSync, Interrupted, Resync, Revision, SyncerUpdate
 
 __all__ = ["Loop", "WatchedDataplane"]
 
@@ -67,7 +67,7 @@ class Loop:
         self._resync_s, self._clock = resync_s, clock
         self._log = Log("agent")
         self._revision: Revision | None = None
-        self._in_sync = self._listing_again = self._stopping = False
+        self._in_sync = self._behind = self._stopping = False
         self._invalid: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._snapshot = ExitStack()
@@ -108,11 +108,14 @@ class Loop:
             case InSync(revision):
                 self._snapshot.close()
                 self._calculation.in_sync()
-                self._revision, self._in_sync, self._listing_again = revision, True, False
+                self._revision, self._in_sync, self._behind = revision, True, False
                 self._log.info("in-sync", revision=revision)
             case Resync(kinds, reason):
-                self._listing_again = True
+                self._behind = True
                 self._log.warning("resync", kinds=",".join(kinds), reason=reason)
+            case Interrupted(kinds, reason):
+                self._behind = True
+                self._log.warning("datastore-lost", kinds=",".join(kinds), reason=reason)
 
     def _note_validity(self, key: str, problem: str) -> None:
         if problem:
@@ -176,8 +179,9 @@ class Loop:
 
     def _report(self) -> None:
         held = self._dataplane.statistics()
-        # While a list is under way its revision is named before all that belongs to it has been seen.
-        in_sync = self._in_sync and not self._listing_again
+        # While a list is under way its revision is named before all that belongs to it has been seen; and what cannot
+        # be followed may be anywhere.
+        in_sync = self._in_sync and not self._behind
         news: dict[str, Any] = {"seen": self._revision, "in_sync": in_sync, "invalid": dict(self._invalid)}
         if in_sync and not self._failing:
             news |= {"programmed": self._revision, "programmed_at": time.time(), "fault": ""}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from percale.cli.command import Arguments, Call, Command, CommandFailed, Flag
+from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed, Flag
 
 if TYPE_CHECKING:
     from percale.agent.config import AgentConfig
@@ -29,6 +29,7 @@ COMMAND = Command(
         Flag("interface-prefix", value="PREFIX", text="how workloads' interfaces begin (default: cali)", repeated=True),
         Flag("no-ipv6", text="program IPv4 only"),
         Flag("resync-seconds", value="N", number=True, text="how often the kernel is read again in full (default: 90)"),
+        CONFIG,
     ),
     most=0,
     stays=True,
@@ -54,6 +55,7 @@ def _config(arguments: Arguments) -> AgentConfig:
     from pathlib import Path
 
     from percale.agent.config import AgentConfig, default_node_name
+    from percale.cli.config import datastore_config
     from percale.dataplane.config import DataplaneConfig, HostAction
     from percale.plugins.protocol import socket_path
 
@@ -70,7 +72,7 @@ def _config(arguments: Arguments) -> AgentConfig:
     return AgentConfig(
         node=arguments.text("node") or default_node_name(),
         socket=Path(folder) / "agent.sock" if folder else socket_path(),
-        datastore=arguments.text("datastore"),
+        datastore=datastore_config(arguments),
         dataplane=DataplaneConfig(
             interface_prefixes=prefixes,
             endpoint_to_host_action=HostAction(action),

@@ -109,7 +109,7 @@ HELP = Flag("help", "h", text="print this help")
 GLOBAL_FLAGS = (
     Flag("log-level", "l", value="LEVEL", text="panic (default), fatal, error, warn, info or debug; logs go to stderr"),
     Flag("context", value="NAME", text="context of the kubeconfig"),
-    Flag("datastore", value="PATH", text="file of the embedded datastore"),
+    Flag("datastore", value="STORE", text="file of the embedded datastore, or URLs of etcd with commas between them"),
     Flag("allow-version-mismatch", text="do not compare this program's version with the cluster's"),
     HELP,
 )

@@ -5,60 +5,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from percale.cli.command import CONFIG, Arguments, CommandFailed
+from percale.client.datastore_config import (
+    EMBEDDED,
+    ETCD,
+    KUBERNETES,
+    VARIABLES,
+    DatastoreConfig,
+    environment_settings,
+    named_datastore,
+)
+from percale.datastore.location import ENVIRONMENT
 
-__all__ = ["DatastoreConfig", "datastore_config", "environment_settings"]
+__all__ = ["DatastoreConfig", "datastore_config"]
 
 _DEFAULT_FILE = "/etc/calico/calicoctl.cfg"
-_EMBEDDED, _ETCD, _KUBERNETES = "sqlite", "etcdv3", "kubernetes"
 _API_VERSION, _KIND = "projectcalico.org/v3", "CalicoAPIConfig"
 
-_VARIABLES = {
-    "datastoreType": "DATASTORE_TYPE",
-    "etcdEndpoints": "ETCD_ENDPOINTS",
-    "etcdDiscoverySrv": "ETCD_DISCOVERY_SRV",
-    "etcdUsername": "ETCD_USERNAME",
-    "etcdPassword": "ETCD_PASSWORD",
-    "etcdKeyFile": "ETCD_KEY_FILE",
-    "etcdCertFile": "ETCD_CERT_FILE",
-    "etcdCACertFile": "ETCD_CA_CERT_FILE",
-    "kubeconfig": "KUBECONFIG",
-    "k8sAPIEndpoint": "K8S_API_ENDPOINT",
-    "k8sKeyFile": "K8S_KEY_FILE",
-    "k8sCertFile": "K8S_CERT_FILE",
-    "k8sCAFile": "K8S_CA_FILE",
-    "k8sAPIToken": "K8SAPITOKEN",
-    "k8sInsecureSkipTLSVerify": "K8S_INSECURE_SKIP_TLS_VERIFY",
-    "k8sDisableNodePoll": "K8S_DISABLE_NODE_POLL",
-    "usePodCIDR": "USE_POD_CIDR",
-    "k8sClientQPS": "K8S_CLIENT_QPS",
-    "k8sClientBurst": "K8S_CLIENT_BURST",
-    "k8sCurrentContext": "K8S_CURRENT_CONTEXT",
-    "calicoAPIGroup": "CALICO_API_GROUP",
-}
 _INLINE = {"etcdKey", "etcdCert", "etcdCACert"}
 _FILE_ONLY = {*_INLINE, "kubeconfigInline"}
 _MEMBERS = {"apiVersion", "kind", "metadata", "spec"}
-_PREFIX = "CALICO_"
-_ONLY_PREFIXED = {"k8sAPIToken"}
-
-
-@dataclass(frozen=True)
-class DatastoreConfig:
-    """The datastore's type (``sqlite``, ``etcdv3`` or ``kubernetes``), and what reaching it needs by Calico's names.
-
-    ``path`` is the file of the embedded store, empty for the usual place.
-    """
-
-    type: str
-    path: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-    def setting(self, name: str) -> str:
-        """Return one setting, empty where it is not made."""
-        return self.settings.get(name, "")
 
 
 def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.environ) -> DatastoreConfig:
@@ -67,37 +34,25 @@ def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.e
     Raises CommandFailed in calicoctl's words.
     """
     if arguments.given("datastore"):
-        return DatastoreConfig(_EMBEDDED, arguments.text("datastore"))
+        return named_datastore(arguments.text("datastore"), environment)
     if arguments.given(CONFIG.name):
         settings = _file_settings(arguments.text(CONFIG.name))
-    elif environment.get("PERCALE_DATASTORE"):
-        return DatastoreConfig(_EMBEDDED)
+    elif place := environment.get(ENVIRONMENT):
+        return named_datastore(place, environment)
     elif os.path.exists(_DEFAULT_FILE):
         settings = _file_settings(_DEFAULT_FILE)
     else:
         settings = environment_settings(environment)
     if not settings:
-        return DatastoreConfig(_EMBEDDED)
+        return DatastoreConfig(EMBEDDED)
     if context := arguments.text("context"):
         settings["k8sCurrentContext"] = context
-    chosen = settings.get("datastoreType") or (_ETCD if settings.get("etcdEndpoints") else _KUBERNETES)
-    if chosen not in (_EMBEDDED, _ETCD, _KUBERNETES):
+    chosen = settings.get("datastoreType") or (ETCD if settings.get("etcdEndpoints") else KUBERNETES)
+    if chosen not in (EMBEDDED, ETCD, KUBERNETES):
         raise _refused(f"unknown datastore type: {chosen}")
-    if chosen == _ETCD:
+    if chosen == ETCD:
         _check_etcd(settings)
     return DatastoreConfig(chosen, settings=settings)
-
-
-def environment_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what the variables say about a datastore, by Calico's names."""
-    found = {}
-    for name, variable in _VARIABLES.items():
-        value = environment.get(_PREFIX + variable)
-        if value is None and name not in _ONLY_PREFIXED:
-            value = environment.get(variable)
-        if value:
-            found[name] = value
-    return found
 
 
 def _file_settings(path: str) -> dict[str, str]:
@@ -123,7 +78,7 @@ def _read_file(path: str, text: str) -> dict[str, str]:
     spec = document.get("spec") or {}
     for name in [
         *(set(document) - {"apiVersion", "kind", "metadata", "spec"}),
-        *(set(spec) - set(_VARIABLES) - _FILE_ONLY),
+        *(set(spec) - set(VARIABLES) - _FILE_ONLY),
     ]:
         raise _unreadable(path, f'error unmarshaling JSON: while decoding JSON: json: unknown field "{name}"')
     if document.get("apiVersion", "") != _API_VERSION:

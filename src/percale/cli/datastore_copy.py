@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from percale.cli.command import Call, Command, CommandFailed, Flag
-from percale.cli.stores import config_of, open_keyvalue
+from percale.cli.stores import open_keyvalue
 
 __all__ = ["COMMAND", "run"]
 
@@ -25,14 +26,15 @@ COMMAND = Command(
 
 def run(call: Call) -> int:
     """Copy, verify, and say how much it was; progress is shown on a terminal."""
+    from percale.client.datastore_config import named_datastore
     from percale.datastore.copying import copy_store
 
     arguments = call.arguments
     if not arguments.text("from") or not arguments.text("to"):
         raise CommandFailed("name both datastores: --from STORE --to STORE")
     with (
-        open_keyvalue(config_of(arguments.text("from")), read_only=True) as source,
-        open_keyvalue(config_of(arguments.text("to"))) as target,
+        open_keyvalue(named_datastore(arguments.text("from"), os.environ), read_only=True) as source,
+        open_keyvalue(named_datastore(arguments.text("to"), os.environ)) as target,
     ):
         copied = copy_store(source, target, overwrite=arguments.switch("overwrite"), progress=_progress)
     if sys.stderr.isatty():

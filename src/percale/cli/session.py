@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,58 +12,15 @@ from typing import TYPE_CHECKING, Self
 from percale.cli import announced
 from percale.cli.columns import DEFAULT_AS_NUMBER
 from percale.cli.command import Arguments
-from percale.cli.config import DatastoreConfig, datastore_config
-from percale.errors import NotFound, PercaleError, Refused
+from percale.cli.config import datastore_config
+from percale.client.connecting import OPENERS
+from percale.errors import NotFound, PercaleError
 from percale.resources import ClusterInformation
 
 if TYPE_CHECKING:
     from percale.client import Client
 
 __all__ = ["OPENERS", "Session"]
-
-
-def _open_embedded(config: DatastoreConfig) -> Client:
-    from percale.client import connect
-
-    return connect(config.path or None)
-
-
-def _open_etcd(config: DatastoreConfig) -> Client:
-    from percale.client import open_client
-
-    try:
-        from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
-    except ImportError as error:
-        raise Refused(f"etcd needs more packages, install percale[etcd]: {error}") from error
-    if config.setting("etcdDiscoverySrv"):
-        raise Refused("percale does not look up etcd's DNS SRV records: name the servers in etcdEndpoints")
-    settings = EtcdSettings.of(
-        config.setting("etcdEndpoints"),
-        username=config.setting("etcdUsername"),
-        password=config.setting("etcdPassword"),
-        key_file=config.setting("etcdKeyFile"),
-        certificate_file=config.setting("etcdCertFile"),
-        ca_certificate_file=config.setting("etcdCACertFile"),
-    )
-    with_texts = replace(
-        settings,
-        key=config.setting("etcdKey").encode() or settings.key,
-        certificate=config.setting("etcdCert").encode() or settings.certificate,
-        ca_certificate=config.setting("etcdCACert").encode() or settings.ca_certificate,
-    )
-    return open_client(EtcdKeyValue(with_texts))
-
-
-def _open_kubernetes(config: DatastoreConfig) -> Client:
-    raise Refused(f"this version of percale cannot work on {config.type}: use etcd or the embedded datastore")
-
-
-OPENERS: Mapping[str, Callable[[DatastoreConfig], Client]] = {
-    "sqlite": _open_embedded,
-    "etcdv3": _open_etcd,
-    "kubernetes": _open_kubernetes,
-}
-"""How a datastore of each type is opened."""
 
 
 class Session:

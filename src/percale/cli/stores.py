@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from percale.cli.config import DatastoreConfig, datastore_config, environment_settings
+from percale.cli.config import DatastoreConfig, datastore_config
 from percale.cli.session import OPENERS
+from percale.client.datastore_config import EMBEDDED
 from percale.errors import Refused
 
 if TYPE_CHECKING:
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from percale.client import Client
     from percale.datastore.keyvalue import KeyValue
 
-__all__ = ["config_of", "embedded_path", "keyvalue_of", "open_keyvalue"]
-
-_EMBEDDED, _ETCD = "sqlite", "etcdv3"
+__all__ = ["embedded_path", "keyvalue_of", "open_keyvalue"]
 
 
 def keyvalue_of(client: Client) -> KeyValue:
@@ -30,16 +28,9 @@ def keyvalue_of(client: Client) -> KeyValue:
     return client.datastore.keyvalue
 
 
-def config_of(text: str) -> DatastoreConfig:
-    """Return the datastore that a path or the URLs of etcd name; how to reach etcd else, the environment says."""
-    if "://" not in text:
-        return DatastoreConfig(_EMBEDDED, text)
-    return DatastoreConfig(_ETCD, settings={**environment_settings(os.environ), "etcdEndpoints": text})
-
-
 def open_keyvalue(config: DatastoreConfig, *, read_only: bool = False) -> KeyValue:
     """Open a datastore as it is, without making it ready; raises PercaleError."""
-    if config.type != _EMBEDDED:
+    if config.type != EMBEDDED:
         return keyvalue_of(OPENERS[config.type](config))
     from percale.datastore.sqlite import SQLiteKeyValue
 
@@ -49,7 +40,7 @@ def open_keyvalue(config: DatastoreConfig, *, read_only: bool = False) -> KeyVal
 def embedded_path(arguments: Arguments) -> Path:
     """Return the file of the embedded datastore that the arguments choose; raises Refused for any other datastore."""
     config = datastore_config(arguments)
-    if config.type != _EMBEDDED:
+    if config.type != EMBEDDED:
         raise Refused("this command is about the file of the embedded datastore; etcd has etcdctl snapshot and defrag")
     return _path(config)
 

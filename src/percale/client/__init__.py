@@ -16,18 +16,39 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from percale.client.client import Client
-from percale.client.collections import Collection
-from percale.client.connecting import connect, open_client
-
 if TYPE_CHECKING:
     from percale.client.bulk import Outcome
     from percale.client.cascade import Addresses
+    from percale.client.client import Client
+    from percale.client.collections import Collection
+    from percale.client.connecting import connect, open_client
+    from percale.client.datastore_config import DatastoreConfig
     from percale.client.plan import Change, Plan
 
-__all__ = ["Addresses", "Change", "Client", "Collection", "Outcome", "Plan", "connect", "open_client"]
+__all__ = [
+    "Addresses",
+    "Change",
+    "Client",
+    "Collection",
+    "DatastoreConfig",
+    "Outcome",
+    "Plan",
+    "connect",
+    "open_client",
+]
 
-_WHEN_ASKED_FOR = {"Outcome": "bulk", "Addresses": "cascade", "Change": "plan", "Plan": "plan"}
+# Most programs need few of these, and a command's start is what its user waits for.
+_WHEN_ASKED_FOR = {
+    "Addresses": "cascade",
+    "Change": "plan",
+    "Client": "client",
+    "Collection": "collections",
+    "DatastoreConfig": "datastore_config",
+    "Outcome": "bulk",
+    "Plan": "plan",
+    "connect": "connecting",
+    "open_client": "connecting",
+}
 
 
 def __getattr__(name: str) -> Any:

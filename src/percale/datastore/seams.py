@@ -50,6 +50,7 @@ __all__ = [
     "Entry",
     "Get",
     "InSync",
+    "Interrupted",
     "Item",
     "KeyEvent",
     "KeyValue",
@@ -298,7 +299,7 @@ class SyncerUpdate(NamedTuple):
 
 
 class InSync(NamedTuple):
-    """The snapshot of all kinds is complete, as of ``revision``; it comes again after a Resync."""
+    """The snapshot of all kinds is complete, as of ``revision``; it comes again after a Resync or an Interrupted."""
 
     revision: Revision
 
@@ -310,7 +311,14 @@ class Resync(NamedTuple):
     reason: str
 
 
-SyncerEvent = SyncerUpdate | InSync | Resync
+class Interrupted(NamedTuple):
+    """These kinds cannot be followed at the moment; what happens meanwhile is told later, after InSync again."""
+
+    kinds: tuple[str, ...]
+    reason: str
+
+
+SyncerEvent = SyncerUpdate | InSync | Resync | Interrupted
 
 
 class Syncer(Closable):

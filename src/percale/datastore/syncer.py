@@ -13,6 +13,7 @@ from percale.datastore.seams import (
     Datastore,
     Entry,
     InSync,
+    Interrupted,
     Page,
     ResourceEvent,
     ResourceWatch,
@@ -30,6 +31,8 @@ Check = Callable[[Resource], Sequence[Problem]]
 
 _WATCH_FAILURES = 5
 """So many failures to watch from one revision make a full list."""
+_NOBODY = "-"
+"""A name that no resource has; to read it costs little, and shows that the datastore answers."""
 _RETRY_S = 1.0
 _WAIT_S = 5.0
 
@@ -103,13 +106,13 @@ class DatastoreSyncer(Syncer):
                     deliver(events)
 
     def _with_state(self, events: Sequence[SyncerEvent]) -> Sequence[SyncerEvent]:
-        """Add InSync when the last source has completed its list."""
-        listed = all(source.listed for source in self._sources)
-        if listed and not self._in_sync:
+        """Add InSync when the last source has completed its list, or can be followed again."""
+        in_sync = all(source.listed and not source.interrupted for source in self._sources)
+        if in_sync and not self._in_sync:
             revision = self.revision
             assert revision is not None
             events = [*events, InSync(revision)]
-        self._in_sync = listed
+        self._in_sync = in_sync
         return events
 
 
@@ -120,7 +123,7 @@ class _Source:
         self, datastore: Datastore, kinds: tuple[str, ...], check: Check | None, clock: Callable[[], float]
     ) -> None:
         self.kinds = kinds
-        self.listed = False
+        self.listed = self.interrupted = False
         self.revision: Revision | None = None
         self.failures = 0
         self._datastore = datastore
@@ -160,6 +163,7 @@ class _Source:
         if self._pages is None:
             self._pages, self._seen, self._scanned = self._datastore.scan(self.kinds), set(), None
         page = next(self._pages, None)
+        self.interrupted = False
         if page is None:
             return self._complete()
         self._scanned = self._scanned or page.revision
@@ -177,7 +181,10 @@ class _Source:
 
     def _change(self, timeout_s: float) -> Sequence[SyncerEvent]:
         if self._watch is None:
+            if self.interrupted:  # a new watch may be silent because nothing happens, or because nobody answers
+                next(self._datastore.scan(self.kinds[:1], name=_NOBODY))
             self._watch = self._datastore.watch(self.kinds, after=self.revision)
+            self.interrupted = False
             if self._closed:  # closed while the watch was being made
                 self._watch.close()
         events = self._watch.poll(timeout_s)
@@ -214,11 +221,13 @@ class _Source:
         self.failures += 1
         self._retry_at = self._clock() + _RETRY_S
         self._drop_watch()
+        events = [] if self.interrupted else [Interrupted(self.kinds, reason)]
+        self.interrupted = True
         if not self.listed:
             self._pages = None
-            return ()
+            return events
         self._watch_failures += 1
-        return self._start_over(reason) if self._watch_failures >= _WATCH_FAILURES else ()
+        return [*events, *self._start_over(reason)] if self._watch_failures >= _WATCH_FAILURES else events
 
     def _drop_watch(self) -> None:
         if self._watch is not None:

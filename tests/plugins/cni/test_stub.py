@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.plugins.cni.host import CONF, inside, path_of
 
+from percale.client import DatastoreConfig
 from percale.errors import Refused
 from percale.plugins.cni import stub
 from percale.plugins.cni.install import executable, install
@@ -109,7 +110,7 @@ def test_del_without_an_agent(host, netns):
     """A container can always be removed: the executable becomes the full interpreter and does the work itself."""
     container = netns.other()
     host.call("ADD", container_ns=container)
-    datastore = str(host.folder / "percale.db")
+    datastore = DatastoreConfig(path=str(host.folder / "percale.db"))
     install(host.plugins, socket=host.folder / "agent.sock", node="node-a", datastore=datastore)
     done = host.execute(host.environment("DEL", netns=path_of(container)), TEXT)
     assert (done.returncode, done.stdout) == (0, b""), done.stderr
@@ -120,7 +121,9 @@ def test_del_without_an_agent(host, netns):
 def test_del_without_agent_and_datastore(tmp_path):
     """Where nothing can be reached the runtime hears so in the form that it understands."""
     (tmp_path / "file").write_text("")
-    (path, _) = install(tmp_path, socket=tmp_path / "agent.sock", datastore=str(tmp_path / "file" / "percale.db"))
+    (path, _) = install(
+        tmp_path, socket=tmp_path / "agent.sock", datastore=DatastoreConfig(path=str(tmp_path / "file" / "percale.db"))
+    )
     done = subprocess.run(
         [path], input=TEXT, env=ENVIRONMENT | {"CNI_COMMAND": "DEL"}, capture_output=True, check=False
     )

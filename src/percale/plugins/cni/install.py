@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import percale
+from percale.client.datastore_config import DatastoreConfig, variables_of
 from percale.errors import Refused
 from percale.plugins.protocol import socket_path
 
@@ -21,21 +22,24 @@ NAMES = ("percale", "percale-ipam")
 NODE_VARIABLE = "PERCALE_NODE"
 """The variable by which the executable tells the node's name where it works without an agent."""
 
-_DATASTORE_VARIABLE = "PERCALE_DATASTORE"
+_USUAL = DatastoreConfig()
 _SHEBANG_LIMIT = 255  # BINPRM_BUF_SIZE of the kernel, less the new line
 
 
-def executable(*, socket: Path | None = None, python: str = "", node: str = "", datastore: str = "") -> bytes:
+def executable(
+    *, socket: Path | None = None, python: str = "", node: str = "", datastore: DatastoreConfig = _USUAL
+) -> bytes:
     """Return the text of the executable: an absolute interpreter without ``site``, the agent's socket, this package.
 
-    ``node`` and ``datastore`` serve DEL while no agent runs; empty is what an agent takes by default. Raises Refused
-    if the interpreter's path is too long for the first line of a script.
+    ``node`` and ``datastore`` serve DEL while no agent runs; by default they are what an agent takes by default.
+    Raises Refused if the interpreter's path is too long for the first line of a script, or the datastore cannot be
+    named to another program.
     """
     interpreter = python or sys.executable
     first = f"#!{os.path.realpath(interpreter)} -IS"
     if len(first.encode()) > _SHEBANG_LIMIT or " " in os.path.realpath(interpreter):
         raise Refused(f"the kernel cannot start {interpreter}: its path is too long or has a blank in it")
-    settings = {NODE_VARIABLE: node, _DATASTORE_VARIABLE: datastore}
+    settings = {NODE_VARIABLE: node, **variables_of(datastore)}
     constants = {
         "SOCKET": os.fsencode(socket or socket_path()),
         "PYTHON": interpreter,
@@ -57,13 +61,14 @@ def install(
     socket: Path | None = None,
     python: str = "",
     node: str = "",
-    datastore: str = "",
+    datastore: DatastoreConfig = _USUAL,
 ) -> list[Path]:
     """Write the executables into a folder of plugins and return their paths; an older one is replaced in one step.
 
     The other arguments are those of `executable`. Raises Refused if the folder cannot be written.
     """
     text = executable(socket=socket, python=python, node=node, datastore=datastore)
+    mode = 0o700 if datastore.setting("etcdPassword") else 0o755  # runtimes call plugins as root
     written = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -71,7 +76,7 @@ def install(
             path = directory / name
             new = directory / f".{name}.new"
             new.write_bytes(text)
-            new.chmod(0o755)
+            new.chmod(mode)
             new.replace(path)
             written.append(path)
     except OSError as error:
