@@ -3,7 +3,7 @@
 
 import pytest
 
-from percale.cli.command import Arguments, Command, CommandFailed, Flag, read_arguments, read_flags
+from percale.cli.command import Arguments, Command, CommandFailed, Flag, read_arguments
 
 FLAGS = (
     Flag("filename", "f", value="PATH"),
@@ -91,13 +91,6 @@ def test_refusals_are_calicoctls(words, text):
     with pytest.raises(CommandFailed) as failure:
         read(*words)
     assert failure.value.text == text
-
-
-def test_flags_in_front():
-    """Flags in front of the verb are read, the rest is left."""
-    arguments = Arguments()
-    assert read_flags(["-A", "get", "-o", "x"], FLAGS, arguments) == ["get", "-o", "x"]
-    assert arguments.switch("all")
 
 
 @pytest.mark.parametrize(

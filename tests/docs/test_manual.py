@@ -28,7 +28,7 @@ def _page(name: str) -> Page:
 
 
 def _command(verb: str) -> Command:
-    command: Command = import_module(VERBS[verb][0]).COMMAND
+    command: Command = import_module(VERBS[verb].module).COMMAND
     return command
 
 
@@ -48,8 +48,8 @@ def test_help_ends_with_an_example(verb: str):
     assert all(flag.text for flag in command.flags if not flag.hidden)
     words = example.partition("<")[0].partition(">")[0].replace("'", "").split()
     assert words[0] == "percale"
-    named, rest = find_verb(words[1:])
-    assert VERBS[named][0] == VERBS[verb][0]
+    named, rest = find_verb(words[1:], "percale")
+    assert VERBS[named].module == VERBS[verb].module
     arguments = Arguments()
     read_arguments(rest, (*GLOBAL_FLAGS, *command.flags), arguments)
     command.check_count(len(arguments.positionals))

@@ -187,7 +187,7 @@ def _left_out(case: Case) -> str:
     if case.get("datastore") == "kubernetes":
         return "datastore kubernetes"
     calls = [words for words in (case["argv"], *(step.get("argv") for step in case["setup"])) if words]
-    missing = [words for words in calls if words[0] in _GROUPS and find_verb(words)[0] not in VERBS]
+    missing = [words for words in calls if words[0] in _GROUPS and find_verb(words, "calicoctl")[0] not in VERBS]
     if missing:
         return f"verb {' '.join(word for word in missing[0] if not word.startswith('-'))}"
     reports = any(word.startswith("--from-report") for words in calls for word in words)
@@ -208,6 +208,7 @@ def _params() -> list[Any]:
     return [pytest.param(case, id=case["id"]) for case in cases if not _left_out(case)]
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("case", _params())
 def test_recorded_invocation(case, tmp_path):
     """An invocation prints what calicoctl printed, help apart, and ends with its status."""

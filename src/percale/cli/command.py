@@ -10,8 +10,15 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Protocol
 
     from percale.errors import Problem
+
+    class _Possibly(Protocol):
+        """What may be percale's own: a flag or a verb."""
+
+        own: bool
+
 
 __all__ = [
     "CONFIG",
@@ -22,9 +29,11 @@ __all__ = [
     "Command",
     "CommandFailed",
     "Flag",
+    "knows",
     "read_arguments",
-    "read_flags",
 ]
+
+_CALICOS_NAMES = ("calicoctl", "kubectl-calico")
 
 
 class CommandFailed(Exception):
@@ -43,10 +52,11 @@ class CommandFailed(Exception):
 class Flag:
     """An option: a switch, or one that takes a value, which ``value`` names in the help.
 
-    ``number`` makes the value an integer; of a ``repeated`` flag all values count, of any other the last one.
+    ``number`` makes the value an integer; of a ``repeated`` flag all values count, of any other the last one. One of
+    percale's ``own`` is unknown where the program goes by a name of Calico's.
     """
 
-    __slots__ = ("hidden", "name", "number", "repeated", "short", "text", "value")
+    __slots__ = ("hidden", "name", "number", "own", "repeated", "short", "text", "value")
 
     def __init__(
         self,
@@ -58,9 +68,10 @@ class Flag:
         number: bool = False,
         repeated: bool = False,
         hidden: bool = False,
+        own: bool = False,
     ) -> None:
         self.name, self.short, self.value, self.text = name, short, value, text
-        self.number, self.repeated, self.hidden = number, repeated, hidden
+        self.number, self.repeated, self.hidden, self.own = number, repeated, hidden, own
 
     @property
     def spelling(self) -> str:
@@ -109,7 +120,12 @@ HELP = Flag("help", "h", text="print this help")
 GLOBAL_FLAGS = (
     Flag("log-level", "l", value="LEVEL", text="panic (default), fatal, error, warn, info or debug; logs go to stderr"),
     Flag("context", value="NAME", text="context of the kubeconfig"),
-    Flag("datastore", value="STORE", text="file of the embedded datastore, or URLs of etcd with commas between them"),
+    Flag(
+        "datastore",
+        value="STORE",
+        text="file of the embedded datastore, or URLs of etcd with commas between them",
+        own=True,
+    ),
     Flag("allow-version-mismatch", text="do not compare this program's version with the cluster's"),
     HELP,
 )
@@ -154,19 +170,16 @@ class Call:
         self.program, self.arguments = program, arguments
 
 
+def knows(program: str, thing: _Possibly) -> bool:
+    """Reports whether a program of this name has a flag or a verb: by a name of Calico's it is Calico's program."""
+    return not thing.own or program not in _CALICOS_NAMES
+
+
 def read_arguments(words: Iterable[str], flags: Iterable[Flag], arguments: Arguments) -> None:
     """Add what stands on a command line to the arguments; raises CommandFailed in the words of calicoctl's parser."""
     reader = _Reader(words, flags, arguments)
     while reader.words:
         reader.read_word()
-
-
-def read_flags(words: Iterable[str], flags: Iterable[Flag], arguments: Arguments) -> list[str]:
-    """Add the flags in front of the first other word to the arguments, and return the words from there on."""
-    reader = _Reader(words, flags, arguments)
-    while reader.words and reader.at_flag():
-        reader.read_word()
-    return reader.words[::-1]
 
 
 _ARROW = "->"  # stands between the two ends of a flow

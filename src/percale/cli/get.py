@@ -35,7 +35,7 @@ COMMAND = Command(
         Flag("output", "o", value="FORMAT", text=f"{', '.join(FORMATS)}"),
         *ALL_NAMESPACES,
         NAMESPACE,
-        Flag("watch", "w", text="go on with every change until interrupted"),
+        Flag("watch", "w", text="go on with every change until interrupted", own=True),
         Flag("export", text="leave out what only this cluster gave to the resource"),
         *MOMENT_FLAGS,
         *FILE_FLAGS,

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from percale.cli.command import GLOBAL_FLAGS, HELP, Command, Flag
-from percale.cli.verbs import GROUPS, VERBS
+from percale.cli.command import GLOBAL_FLAGS, HELP, Command, Flag, knows
+from percale.cli.verbs import GROUPS, verbs_of
 
 __all__ = ["command_help", "group_help", "program_help"]
 
 
 def program_help(program: str) -> str:
     """Return the help of the program itself."""
-    verbs = {verb: about for verb, (_, about) in VERBS.items() if " " not in verb}
+    verbs = {name: verb.about for name, verb in verbs_of(program).items()}
+    groups = {group: about for group, about in GROUPS.items() if any(verb.startswith(f"{group} ") for verb in verbs)}
     return "\n".join(
         [
             f"{program} shows, checks, changes and enforces Calico's resources; its command line is calicoctl's.",
@@ -22,10 +23,10 @@ def program_help(program: str) -> str:
             f"  {program} [global flags] COMMAND [flags] [arguments]",
             "",
             "Commands:",
-            *_pairs({**verbs, **{group: about for group, about in GROUPS.items() if " " not in group}}),
+            *_pairs({verb: about for verb, about in {**verbs, **groups}.items() if " " not in verb}),
             "",
             "Global flags:",
-            *_flags(GLOBAL_FLAGS),
+            *_flags(program, GLOBAL_FLAGS),
             "",
             f"'{program} help COMMAND' tells more about a command.",
             "",
@@ -38,7 +39,7 @@ def program_help(program: str) -> str:
 
 def group_help(program: str, group: str) -> str:
     """Return the help of a group: its verbs."""
-    verbs = {verb: about for verb, (_, about) in VERBS.items() if verb.startswith(f"{group} ")}
+    verbs = {name: verb.about for name, verb in verbs_of(program).items() if name.startswith(f"{group} ")}
     lines = [f"{GROUPS[group]}", "", "Usage:", f"  {program} {group} COMMAND [flags] [arguments]", "", "Commands:"]
     return "\n".join([*lines, *_pairs(verbs), ""])
 
@@ -53,10 +54,10 @@ def command_help(program: str, verb: str, command: Command) -> str:
             f"  {program} {verb} {command.usage}".rstrip(),
             "",
             "Flags:",
-            *_flags((*command.flags, HELP)),
+            *_flags(program, (*command.flags, HELP)),
             "",
             "Global flags:",
-            *_flags(flag for flag in GLOBAL_FLAGS if flag is not HELP),
+            *_flags(program, (flag for flag in GLOBAL_FLAGS if flag is not HELP)),
             "",
             "Example:",
             f"  {program} {command.example}",
@@ -65,8 +66,8 @@ def command_help(program: str, verb: str, command: Command) -> str:
     )
 
 
-def _flags(flags: Iterable[Flag]) -> list[str]:
-    shown = [flag for flag in flags if not flag.hidden]
+def _flags(program: str, flags: Iterable[Flag]) -> list[str]:
+    shown = [flag for flag in flags if knows(program, flag) and not flag.hidden]
     spelled = {
         f"{f'-{flag.short}, ' if flag.short else '    '}--{flag.name} {flag.value}".rstrip(): flag.text
         for flag in shown

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
-from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, read_arguments, read_flags
-from percale.cli.verbs import VERBS, find_verb, verbs_like
+from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, knows, read_arguments
+from percale.cli.verbs import VERBS, find_verb, first_word, verbs_like
 
 __all__ = ["main"]
 
@@ -23,8 +23,8 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141  # what a shell reports for a process that
 def main(argv: Sequence[str] | None = None, *, program: str = "") -> int:
     """Do what a command line says and return the exit status: 0, or 1 for every error.
 
-    ``program`` is the name in messages, by default that of the file which was started: called as ``calicoctl``, all
-    messages are calicoctl's.
+    ``program`` is the name in messages, by default that of the file which was started: called as ``calicoctl``, verbs,
+    flags and messages are calicoctl's.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -51,16 +51,19 @@ def main(argv: Sequence[str] | None = None, *, program: str = "") -> int:
 
 
 def _run(program: str, words: list[str]) -> int:
+    verb, rest = find_verb(words, program)
+    helps = not verb and first_word(rest) == "help"
+    if helps:
+        rest.remove("help")
+        verb, rest = find_verb(rest, program)
+    if not verb and (word := first_word(rest)):
+        raise CommandFailed(_unknown(program, word))
+    module = import_module(VERBS[verb].module) if verb in VERBS else None
+    flags = (*GLOBAL_FLAGS, *module.COMMAND.flags) if module else GLOBAL_FLAGS
     arguments = Arguments()
-    rest = read_flags(words, GLOBAL_FLAGS, arguments)
-    helps = rest[:1] == ["help"]
-    verb, rest = find_verb(rest[1:] if helps else rest)
-    if not verb and rest:
-        raise CommandFailed(_unknown(program, rest[0]))
-    if verb not in VERBS:
+    read_arguments(rest, [flag for flag in flags if knows(program, flag)], arguments)
+    if module is None:
         return _print_overview(program, verb)
-    module = import_module(VERBS[verb][0])
-    read_arguments(rest, (*GLOBAL_FLAGS, *module.COMMAND.flags), arguments)
     if helps or arguments.switch("help"):
         from percale.cli.help import command_help
 
@@ -108,7 +111,7 @@ def _cleaned(text: str) -> str:
 
 def _unknown(program: str, word: str) -> str:
     text = f'unknown command "{word}" for "{program}"'
-    close = verbs_like(word)
+    close = verbs_like(word, program)
     if not close:
         return text
     return f"{text}\n\nDid you mean this?\n" + "".join(f"\t{verb}\n" for verb in close)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["MOMENT_FLAGS", "chosen_revision", "seconds_of"]
 
 MOMENT_FLAGS = (
-    Flag("revision", value="N", text="as it was at this revision of the datastore"),
-    Flag("at", value="TIME", text="as it was then: 2026-11-23T10:00:00, or 45m, 2h, 3d ago"),
+    Flag("revision", value="N", text="as it was at this revision of the datastore", own=True),
+    Flag("at", value="TIME", text="as it was then: 2026-11-23T10:00:00, or 45m, 2h, 3d ago", own=True),
 )
 _AGO = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

@@ -15,7 +15,9 @@ from percale.errors import Problem, ValidationError
 
 __all__ = ["COMMAND", "run"]
 
-_OUTPUT = Flag("output", "o", value="FORMAT", text="text (the default), json or sarif, which go to standard output")
+_OUTPUT = Flag(
+    "output", "o", value="FORMAT", text="text (the default), json or sarif, which go to standard output", own=True
+)
 
 COMMAND = Command(
     "Check the resources of files by every rule that needs no datastore. Whether a tier exists or pools overlap, and\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DRY_RUN", "WRITING_FLAGS", "attempted", "given_targets", "write_documents"]
 
-DRY_RUN = Flag("dry-run", text="print what would change, and write nothing")
+DRY_RUN = Flag("dry-run", text="print what would change, and write nothing", own=True)
 WRITING_FLAGS = (*FILE_FLAGS, NAMESPACE, DRY_RUN, CONFIG)
 
 _Write = Literal["create", "apply", "replace"]
