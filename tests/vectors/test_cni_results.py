@@ -18,6 +18,7 @@ from percale.plugins.cni import workload
 from percale.plugins.cni.network import VERSIONS
 
 CALICO = "/var/lib/calico"
+OTHER_PLUGINS = "/opt/cni/bin:/usr/lib/cni"
 RESOURCES = "/calico/resources/v3/projectcalico.org/"
 IPAM = "/calico/ipam/v2/"
 
@@ -32,7 +33,7 @@ def _load():
 
 def _needs_other_plugin(case):
     """Whether the case calls another address plugin that is not on this machine."""
-    return "host-local" in case["tags"] and shutil.which("host-local", path="/opt/cni/bin:/usr/lib/cni") is None
+    return "host-local" in case["tags"] and shutil.which("host-local", path=OTHER_PLUGINS) is None
 
 
 def _is_advisory(case):
@@ -126,6 +127,7 @@ class Session:
         environment = self.host.environment(
             step["command"], step["containerID"], step["ifname"], netns, step.get("args", "")
         )
+        environment["CNI_PATH"] += f":{OTHER_PLUGINS}"
         for name, value in (step.get("env") or {}).items():
             if value is None:
                 environment.pop(name, None)
