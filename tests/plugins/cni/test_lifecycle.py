@@ -87,6 +87,15 @@ def test_workloads_reach_each_other(host, netns):
             greeted.result()
 
 
+def test_the_first_packet_waits_for_no_neighbor_discovery(host, netns):
+    """When ADD returns the host knows where the IPv6 address is: an answer to its question could be a second late."""
+    _, answer = host.call("ADD", container_ns=netns.other(), conf=DUAL)
+    (mac,) = [interface["mac"] for interface in answer["interfaces"] if "mac" in interface]
+    with RouteSocket() as routes:
+        known = {one.address: one.mac for one in routes.neighbors() if one.state != "failed"}
+    assert known[addresses(answer)[1]] == mac
+
+
 def test_add_waits_until_the_endpoint_is_enforced(make_host, netns):
     """ADD asks whether the revision of its endpoint is programmed, and returns after the answer."""
     asked = []

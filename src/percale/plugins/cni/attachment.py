@@ -2,7 +2,9 @@
 """The pair of interfaces between a workload and its host, with its routes and neighbors (spec/cni.md section 5).
 
 The workload's gateways exist nowhere: it gets permanent neighbor entries for them, so that nothing depends on the
-host answering ARP or neighbor discovery (spec/dataplane.md section 1.1).
+host answering ARP or neighbor discovery (spec/dataplane.md section 1.1). The host is told where the workload's IPv6
+addresses are: Linux joins the groups of neighbor discovery behind the address's back, and a host that asks too early
+asks again only after a second.
 """
 
 from __future__ import annotations
@@ -70,8 +72,13 @@ class Attachment:
         with RouteSocket() as host:
             self._make_pair(host, container)
             try:
-                self._set_up_host(host)
-                return namespace.in_namespace(container, self._set_up_container)
+                index = self._set_up_host(host)
+                link = namespace.in_namespace(container, self._set_up_container)
+                for address in self.addresses:
+                    if ":" in address:
+                        known = Neighbor(index, address.partition("/")[0], link.mac, "stale")
+                        host.perform(replace_neighbor(known), context=f"neighbor {address}")
+                return link
             except BaseException:
                 host.perform(delete_link(self.host_interface))
                 raise
@@ -97,7 +104,8 @@ class Attachment:
 
     # The host's side
 
-    def _set_up_host(self, host: RouteSocket) -> None:
+    def _set_up_host(self, host: RouteSocket) -> int:
+        """Set up the host's end and return its index."""
         for path, value, optional in self._host_sysctls():
             _write_sysctl(path, value, optional=optional)
         link = host.link(self.host_interface)
@@ -106,6 +114,7 @@ class Attachment:
         host.perform(set_link(link.index, up=True), context=f"interface {self.host_interface} up")
         for address in self.addresses if self.host_routes else ():
             self._add_host_route(host, link.index, address)
+        return link.index
 
     def _host_sysctls(self) -> list[tuple[str, str, bool]]:
         """The settings of the host's end: path below /proc/sys/net, value, and whether it may fail."""
