@@ -16,7 +16,7 @@ from percale.calc.cluster import Cluster
 from percale.calc.compiled import IPSetKind
 from percale.calc.contributors import Shared
 from percale.calc.host_state import EndpointID
-from percale.resources import Rule
+from percale.resources import EntityRule, GlobalNetworkPolicySpec, Rule
 
 ADDRESSES = [
     *("10.0.0.1", "10.0.0.2", "10.0.1.1", "10.0.1.2", "10.0.0.77", "10.9.9.9", "11.0.0.1", "200.0.0.1"),
@@ -61,6 +61,28 @@ def _holds(texts, kind, address, protocol, port):
     if kind is IPSetKind.IP_PORT:
         return f"{address},{PROTOCOLS[protocol]}:{port}" in texts
     return any(address in ip_network(text) for text in texts)
+
+
+def test_an_invalid_policy_counts_as_deleted_when_its_rules_are_asked_for():
+    """A port needs a protocol that has ports: the policy applies to nobody, and the refusal says why."""
+    ports = EntityRule(ports=(80,))
+    broken = policy("broken", "all()").replace(
+        spec=GlobalNetworkPolicySpec(
+            selector="all()", types=("Ingress",), ingress=(Rule(action="Allow", destination=ports),)
+        )
+    )
+    cluster = Cluster.of([workload("a", "10.0.0.1/32"), policy("sound", "all()"), broken])
+    (endpoint,) = (each.id for each in cluster.endpoints())
+    assert [each.name for tier in cluster.policies_for(endpoint).normal for each in tier.ingress] == ["sound"]
+    assert "ports need a protocol" in str(cluster.refusals[broken.key])
+    assert [each.id.name for each in cluster.policies()] == ["sound"]
+
+
+def test_an_invalid_profile_counts_as_absent():
+    """Its stand-in denies everything, as that of a profile which does not exist."""
+    cluster = Cluster.of([profile("p", Rule(action="Allow", destination=EntityRule(ports=(80,))))])
+    assert not cluster.profile("p").exists
+    assert "ports need a protocol" in str(next(iter(cluster.refusals.values())))
 
 
 @settings(max_examples=60)

@@ -123,9 +123,9 @@ def test_an_address_of_an_endpoint_is_the_endpoint(shop):
             "source service account in {'s'} ✗ (no service account)",
         ),
         (
-            {"dst": {"services": {"name": "s"}}},
+            {"src": {"services": {"name": "s"}}},
             "tcp b → a:1",
-            "destination service default/s ✗ (10.0.0.1 tcp/1 is none of",
+            "source service default/s ✗ (10.0.0.2",
         ),
     ],
 )

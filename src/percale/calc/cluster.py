@@ -47,9 +47,10 @@ Input: TypeAlias = Resource | EndpointSlice
 class Cluster:
     """Endpoints, network sets, policies, profiles, tiers, pools and services of one cluster.
 
-    A resource that cannot be converted counts as deleted and stands in ``refusals`` with the reason until its key
-    changes again (spec/calculation.md R2). Resources are expected with their defaults filled in. Other kinds are
-    ignored.
+    A resource that cannot be converted, or a policy or profile that breaks a rule of its fields, counts as deleted and
+    stands in ``refusals`` with the reason until its key changes again (spec/calculation.md R2). Policies and profiles
+    are found invalid when somebody first asks for their rules. Resources are expected with their defaults filled in.
+    Other kinds are ignored.
     """
 
     def __init__(self, *, source_spoofing_allowed: bool = False) -> None:
@@ -154,15 +155,19 @@ class Cluster:
         return compiled
 
     def policies(self) -> Iterator[CompiledPolicy]:
-        """Yield the compiled form of every policy of the cluster."""
-        return map(self.policy, self.policy_sources)
+        """Yield the compiled form of every valid policy of the cluster."""
+        return filter(None, map(self._usable, tuple(self.policy_sources)))
 
     def profile(self, name: str) -> CompiledProfile:
-        """Return the compiled form of a profile; for one that does not exist the stand-in that denies everything."""
+        """Return the compiled form of a profile; for one that is absent or invalid the stand-in that denies all."""
         source = self.profile_sources.get(name)
         if source is None:
             return absent_profile(name)
-        compiled, ip_sets = source.compilation
+        try:
+            compiled, ip_sets = source.compilation
+        except ValueError as problem:
+            self.refuse(Key("Profile", "", name), problem)
+            return absent_profile(name)
         self._ip_sets.update(ip_sets)
         return compiled
 

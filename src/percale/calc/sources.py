@@ -18,6 +18,7 @@ from percale.calc.compile import (
 )
 from percale.calc.compiled import CompiledPolicy, CompiledProfile, PolicyID
 from percale.calc.labels import Labels
+from percale.resources.checks import ensure
 from percale.resources.profile import Profile
 
 __all__ = ["PolicySource", "ProfileSource"]
@@ -45,8 +46,9 @@ class PolicySource:
 
     @property
     def compilation(self) -> Compilation[CompiledPolicy]:
-        """The compiled form and its IP sets; raises ValueError where validation was left out."""
+        """The compiled form and its IP sets; raises ValidationError where the policy breaks a rule of its fields."""
         if self._compilation is None:
+            _ensure_valid(self._resource)
             self._compilation = compile_policy(self._resource, self.id, self.selector)
         return self._compilation
 
@@ -64,7 +66,13 @@ class ProfileSource:
 
     @property
     def compilation(self) -> Compilation[CompiledProfile]:
-        """The compiled form and its IP sets; raises ValueError where validation was left out."""
+        """The compiled form and its IP sets; raises ValidationError where the profile breaks a rule of its fields."""
         if self._compilation is None:
+            _ensure_valid(self._resource)
             self._compilation = compile_profile(self._resource)
         return self._compilation
+
+
+def _ensure_valid(stored: PolicyResource | Profile) -> None:
+    """Apply the rules that Calico's agent applies to what it reads (spec/calculation.md R2), before the first use."""
+    ensure(stored, operation="validate", people=False, schema=False)
