@@ -3,6 +3,7 @@
 
 from percale.ipam.allocator import Assignment, Ipam
 from percale.ipam.block import Attribute, Block, HostReserved, Release, block_problems
+from percale.ipam.check import Allocation, Comparison, HandleRecord, Use
 from percale.ipam.errors import IpamError, Reason
 from percale.ipam.networks import Address, Network, parse_address, parse_network
 from percale.ipam.records import IpamConfig
@@ -12,6 +13,7 @@ from percale.ipam.usage import BlockUsage, PoolUsage
 
 __all__ = [
     "Address",
+    "Allocation",
     "Assigned",
     "AssignedAddress",
     "Assignment",
@@ -19,6 +21,8 @@ __all__ = [
     "AutoRequest",
     "Block",
     "BlockUsage",
+    "Comparison",
+    "HandleRecord",
     "HostReserved",
     "Ipam",
     "IpamConfig",
@@ -28,6 +32,7 @@ __all__ = [
     "Reason",
     "Release",
     "ReleaseOutcome",
+    "Use",
     "block_problems",
     "parse_address",
     "parse_network",

@@ -6,13 +6,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self
 
 from percale.datastore.keyvalue import KeyValue
 from percale.datastore.seams import Datastore
 from percale.errors import NotSupported
 from percale.ipam.assignment import AutoAssignment
-from percale.ipam.block import Attribute, Block, Release
+from percale.ipam.block import Attribute, Block, Release, block_problems
+from percale.ipam.check import Comparison, HandleRecord, Use, compare
 from percale.ipam.claims import Claims
 from percale.ipam.errors import IpamError, Reason
 from percale.ipam.networks import Address, Network, parse_address, parse_network, subnet, within
@@ -21,7 +23,7 @@ from percale.ipam.pools import Pool, enabled_pools, pool_of
 from percale.ipam.records import IpamConfig
 from percale.ipam.release import ReleaseOutcome, Releaser
 from percale.ipam.request import NOTHING, Assigned, AutoRequest
-from percale.ipam.store import IpamStore, Stored, block_write, handle_write, retrying
+from percale.ipam.store import IpamStore, Stored, block_write, handle_removal, handle_write, retrying
 from percale.ipam.usage import PoolUsage, utilization
 
 __all__ = ["Assignment", "Ipam"]
@@ -270,12 +272,28 @@ class Ipam:
         """Return every block, in order of keys."""
         return [stored.value for stored in self._store.blocks(self.config().cooldown_s)]
 
+    def compare(self, uses: Iterable[Use]) -> Comparison:
+        """Compare the records with who uses addresses; which of the two is right only their owners know."""
+        cooldown_s = self.config().cooldown_s
+        blocks = [_collected(block, self._store.now, cooldown_s) for block in self._store.blocks_as_stored()]
+        handles = [HandleRecord(*found) for found in self._store.all_handles()]
+        return compare(blocks, handles, self.pools(), uses)
+
+    def forget_handle(self, record: HandleRecord) -> bool:
+        """Delete the record of a handle unless it was changed since; report whether it was deleted."""
+        return self._store.commit(handle_removal(record.handle, record.revision))
+
     def utilization(self, pools: Iterable[str] = ()) -> list[PoolUsage]:
         """Return the use of the named pools; of all of them, and of blocks outside any, if none is named."""
         surroundings = self._store.surroundings()
         names = set(pools)
         chosen = [pool for pool in surroundings.pools if not names or pool.name in names]
         return utilization(chosen, self.blocks(), surroundings.reservations, orphans=not names)
+
+
+def _collected(block: Block, now: datetime, cooldown_s: int) -> Block:
+    """A sane block without what has cooled down; a damaged one as it is, so that it can be told what is wrong."""
+    return block if block_problems(block) else block.collected(now, cooldown_s)
 
 
 def _blocks_in(network: Network, pool: Pool) -> Iterable[Network]:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from percale.datastore.keys import (
+    HANDLES,
     IPAM_CONFIG,
     AffinityKey,
     BlockKey,
@@ -180,6 +181,21 @@ class IpamStore:
                 yield self._block(item, cooldown_s)
             except IpamError as error:
                 log.warning("unreadable block: key=%s error=%s", item.key, error)
+
+    def blocks_as_stored(self) -> Iterator[Block]:
+        """Yield every block as it is stored, nothing freed; one that can't be read is logged and left out."""
+        for item in self._keyvalue.range(*block_range(0)).items:
+            try:
+                yield decode_block(item.value)
+            except IpamError as error:
+                log.warning("unreadable block: key=%s error=%s", item.key, error)
+
+    def all_handles(self) -> Iterator[tuple[str, int]]:
+        """Yield every handle that is stored, and the revision of its record."""
+        for item in self._keyvalue.range(*KeyRange.prefix(HANDLES), keys_only=True).items:
+            key = parse(item.key)
+            if isinstance(key, HandleKey):
+                yield key.handle, item.mod_revision
 
     def existing_blocks(self, version: int) -> set[Network]:
         """Return the networks of all blocks of an IP version."""

@@ -20,7 +20,7 @@ from percale.plugins.cni.network import Network
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["KubernetesApi", "api_of", "pod_networks"]
+__all__ = ["KubernetesApi", "api_of", "api_of_kubeconfig", "pod_networks"]
 
 _TIMEOUT_S = 10.0
 _OK = 200
@@ -45,6 +45,11 @@ class KubernetesApi:
     def node(self, name: str) -> dict[str, Any]:
         """Return a Node; raises CniError."""
         return self._get(f"/api/v1/nodes/{quote(name, safe='')}")
+
+    def services(self) -> list[dict[str, Any]]:
+        """Return the Services of all namespaces; raises CniError."""
+        found: list[dict[str, Any]] = self._get("/api/v1/services").get("items") or []
+        return found
 
     def _get(self, path: str) -> dict[str, Any]:
         from http.client import HTTPConnection, HTTPException, HTTPSConnection  # only Kubernetes pays for it
@@ -81,6 +86,14 @@ def api_of(network: Network) -> KubernetesApi | None:
             return None
         files = policy.k8s_certificate_authority, policy.k8s_client_certificate, policy.k8s_client_key
         return KubernetesApi(root, policy.k8s_auth_token, _context(root, *files))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise CniError(Code.INTERNAL, "the access to the Kubernetes API cannot be set up", str(error)) from error
+
+
+def api_of_kubeconfig(path: str) -> KubernetesApi:
+    """Return the API that a kubeconfig's current context names; raises CniError if it cannot be read."""
+    try:
+        return _from_kubeconfig(Path(path))
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise CniError(Code.INTERNAL, "the access to the Kubernetes API cannot be set up", str(error)) from error
 
