@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from percale.cli.command import Call, Command, CommandFailed, Flag
+from percale.cli.command import Arguments, Call, Command, CommandFailed, Flag
 
-__all__ = ["COMMAND", "run"]
+__all__ = ["COMMAND", "asked", "run"]
 
 COMMAND = Command(
     "Ask the agent of this host how far it is and whether everything is programmed.",
@@ -25,15 +25,20 @@ _TIMEOUT_S = 5.0
 
 def run(call: Call) -> int:
     """Print the agent's status; 1 if no agent answers, or the one that does could not program what it should."""
+    form = call.arguments.text("output", "text")
+    if form not in ("text", "json"):
+        raise CommandFailed(f"unrecognized output format '{form}'")
+    return _print(asked(call.arguments), as_json=form == "json")
+
+
+def asked(arguments: Arguments) -> dict[str, Any]:
+    """Return what the agent says of itself; raises CommandFailed if it does not run or refuses."""
+    import json
     from pathlib import Path
 
     from percale.plugins.protocol import AgentUnavailable, socket_path
     from percale.plugins.protocol import call as ask
 
-    arguments = call.arguments
-    form = arguments.text("output", "text")
-    if form not in ("text", "json"):
-        raise CommandFailed(f"unrecognized output format '{form}'")
     folder = arguments.text("runtime-dir")
     path = Path(folder) / "agent.sock" if folder else socket_path()
     try:
@@ -44,14 +49,14 @@ def run(call: Call) -> int:
         raise CommandFailed(text if absent else str(error)) from error
     if response.status:
         raise CommandFailed(response.payload.decode(errors="replace").rstrip())
-    return _print(response.payload, as_json=form == "json")
+    status: dict[str, Any] = json.loads(response.payload)
+    return status
 
 
-def _print(payload: bytes, *, as_json: bool) -> int:
-    import json
-
-    status = json.loads(payload)
+def _print(status: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
+        import json
+
         print(json.dumps(status, indent=2))
     else:
         print("\n".join(_lines(status)))

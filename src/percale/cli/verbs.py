@@ -55,6 +55,11 @@ VERBS: dict[str, Verb] = {
     "agent": Verb("percale.cli.agent", "enforce policy on this host", own=True),
     "agent status": Verb("percale.cli.status", "say how far the agent of this host is", own=True),
     "status": Verb("percale.cli.status", "say how far the agent of this host is", own=True),
+    "node run": Verb("percale.cli.node_run", "make this host a node, and run its agent"),
+    "node status": Verb("percale.cli.node_status", "say whether this host's agent runs"),
+    "node checksystem": Verb("percale.cli.node_checksystem", "find out whether this host's kernel has what is needed"),
+    "node diags": Verb("percale.cli.node_diags", "collect what helps to find a fault of this host"),
+    "cluster diags": Verb("percale.cli.cluster_diags", "collect what helps to find a fault of the cluster"),
     "cni install": Verb("percale.cli.cni_install", "install the CNI plugin into a folder", own=True),
     "cni fallback": Verb("percale.cli.cni_fallback", "do a CNI command without an agent", own=True),
     "demo": Verb(
@@ -66,6 +71,8 @@ GROUPS = {
     "ipam": "addresses: pools, blocks and who has what",
     "datastore": "the datastore as a whole",
     "datastore migrate": "moving a datastore",
+    "node": "this host",
+    "cluster": "all hosts together",
     "cni": "the CNI plugin",
 }
 """What the first words of longer verbs stand for, where they are no verbs themselves."""
