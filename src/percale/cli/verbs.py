@@ -65,6 +65,9 @@ VERBS: dict[str, Verb] = {
     "demo": Verb(
         "percale.cli.demo", "real packets through real policy, in private namespaces of this machine", own=True
     ),
+    "completion bash": Verb("percale.cli.completion_bash", "print a script by which bash completes commands"),
+    "completion zsh": Verb("percale.cli.completion_zsh", "print a script by which zsh completes commands"),
+    "completion fish": Verb("percale.cli.completion_fish", "print a script by which fish completes commands"),
     "version": Verb("percale.cli.version", "print the versions of this program and of the cluster"),
 }
 GROUPS = {
@@ -73,6 +76,7 @@ GROUPS = {
     "datastore migrate": "moving a datastore",
     "node": "this host",
     "cluster": "all hosts together",
+    "completion": "command lines completed by the shell",
     "cni": "the CNI plugin",
 }
 """What the first words of longer verbs stand for, where they are no verbs themselves."""
