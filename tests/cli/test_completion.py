@@ -44,7 +44,9 @@ def completed(capsys, shell, line, program="percale"):
     words = " ".join(f"'{word}'" for word in line.split(" "))
     if shell == "fish":
         script = script.replace("\\", "\\\\").replace("'", "\\'")
-    text = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(script=script, words=words, line=line, program=program)
+    text = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(
+        script=script, words=words, line=line, program=program
+    )
     plain = {"bash": ["--noprofile", "--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
     done = subprocess.run([shell, *plain], input=text, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""

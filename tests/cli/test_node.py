@@ -131,13 +131,11 @@ def test_no_address_is_found(percale, monkeypatch):
     assert "no IPv4 address was found" in err
 
 
-def test_run_needs_the_agents_datastore(percale, monkeypatch):
-    """A host whose commands work on another datastore than the agent can is told so."""
-    monkeypatch.delenv("PERCALE_DATASTORE")
-    monkeypatch.setenv("ETCD_ENDPOINTS", "http://127.0.0.1:1")
-    status, _, err = percale("node", "run", "--name=n1", "--dryrun")
-    assert status == 1
-    assert "embedded datastore only" in err
+def test_a_plan_names_the_datastore(percale):
+    """The commands of a dry run work on the datastore that it was about."""
+    out = percale("node", "run", "--name=n1", "--dryrun", "--datastore", "my store.db").out
+    assert "percale apply --datastore='my store.db' -f - <<EOF\n" in out
+    assert out.endswith("percale agent --datastore='my store.db' --node n1\n")
 
 
 @pytest.mark.parametrize("words", [["run"], ["status"], ["checksystem"], ["diags"]])

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from percale.cli.autodetection import Interface, Method, interfaces_here, read_method
 from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed, Flag
-from percale.cli.config import datastore_config
 from percale.cli.session import Session
 from percale.errors import NotFound, PercaleError
 from percale.resources import IPPool, IPPoolSpec, Node, NodeBGPSpec, ObjectMeta, Resource
@@ -80,15 +79,13 @@ def run(call: Call) -> int:
     for flag in _CONTAINERS:
         if arguments.given(flag.name):
             print(f"warning: --{flag.name} is {flag.text}", file=sys.stderr)
-    if (kind := datastore_config(arguments).type) != "sqlite":
-        raise CommandFailed(f"percale's agent works on the embedded datastore only, and this host is set up for {kind}")
     dry = arguments.switch("dryrun")
     if not dry:
         needs_root()
     with Session(arguments) as session:
         documents = _documents(session.client, wanted, pools=not arguments.switch("no-default-ippools"))
         if dry:
-            _print_plan(documents, wanted.name)
+            _print_plan(documents, wanted.name, arguments)
             return 0
         session.initialise()
         for document in documents:
@@ -181,13 +178,16 @@ def _chosen(version: int, stored: str, wanted: _Wanted, interfaces: list[Interfa
     return next(own, given)
 
 
-def _print_plan(documents: list[Resource], name: str) -> None:
+def _print_plan(documents: list[Resource], name: str, arguments: Arguments) -> None:
     from percale.resources import encode_yaml
 
     print("Use the following commands to make this host a node and to start its agent:\n")
-    print("percale apply -f - <<EOF")
+    where = "".join(
+        f" --{flag}={shlex.quote(arguments.text(flag))}" for flag in (CONFIG.name, "datastore") if arguments.given(flag)
+    )
+    print(f"percale apply{where} -f - <<EOF")
     print("---\n".join(map(encode_yaml, documents)), end="EOF\n")
-    print(f"percale agent --node {shlex.quote(name)}")
+    print(f"percale agent{where} --node {shlex.quote(name)}")
 
 
 def _write_name(name: str) -> None:
