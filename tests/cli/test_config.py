@@ -103,3 +103,48 @@ def test_text_and_file_of_a_certificate(tmp_path):
     file.write_text(HEAD + "  etcdEndpoints: http://192.0.2.3:2379\n  etcdCert: a\n  etcdCertFile: b\n")
     with pytest.raises(CommandFailed, match="etcdCert and etcdCertFile"):
         configured("-c", str(file))
+
+
+CONFIG_HEAD = "apiVersion: projectcalico.org/v3\nkind: CalicoAPIConfig\n"
+UNREADABLE = "failed to parse config as YAML/JSON: error unmarshaling JSON: while decoding JSON: json: "
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (f"{CONFIG_HEAD}zoo: 1\nspec: {{}}\nfoo: 1\n", 'unknown field "foo"'),
+        (f"{CONFIG_HEAD}spec: {{zoo: 1, foo: 1}}\n", 'unknown field "foo"'),
+        (
+            f"{CONFIG_HEAD}spec: {{etcdEndpoints: [a]}}\n",
+            "cannot unmarshal array into Go struct field CalicoAPIConfigSpec.spec.etcdEndpoints of type string",
+        ),
+        (
+            f"{CONFIG_HEAD}spec: {{k8sInsecureSkipTLSVerify: maybe}}\n",
+            "cannot unmarshal string into Go struct field"
+            " CalicoAPIConfigSpec.spec.k8sInsecureSkipTLSVerify of type bool",
+        ),
+        (
+            f"{CONFIG_HEAD}spec: {{k8sClientBurst: 1.5}}\n",
+            "cannot unmarshal number into Go struct field CalicoAPIConfigSpec.spec.k8sClientBurst of type int",
+        ),
+        ("text\n", "cannot unmarshal string into Go value of type apiconfig.CalicoAPIConfig"),
+        ("[]\n", "cannot unmarshal array into Go value of type apiconfig.CalicoAPIConfig"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, text, reason):
+    """The first fault of a file by the order of its members is told in the words of Calico's decoder."""
+    path = tmp_path / "c.cfg"
+    path.write_text(text)
+    with pytest.raises(CommandFailed) as failure:
+        configured("-c", str(path))
+    assert failure.value.text == f"Failed to create Calico API client: syntax error in {path}: {UNREADABLE}{reason}"
+
+
+def test_members_of_a_file_in_any_case(tmp_path):
+    """Members are found whatever their case, and numbers become texts where a text belongs."""
+    path = tmp_path / "c.cfg"
+    path.write_text(
+        "APIVersion: projectcalico.org/v3\nKind: CalicoAPIConfig\nSpec: {ETCDEndpoints: u, etcdPassword: 010}\n"
+    )
+    found = configured("-c", str(path))
+    assert (found.type, found.setting("etcdEndpoints"), found.setting("etcdPassword")) == ("etcdv3", "u", "8")

@@ -95,3 +95,15 @@ def test_line_of_a_fault(endpoints):
     """A fault is named by its line."""
     with pytest.raises(TemplateError, match="get:3: function"):
         render("a\nb\n{{frob}}", endpoints, {})
+
+
+def test_lists_and_times(endpoints):
+    """A list is an object too, under Go's names; times print as Go prints them, absent ones as its first one."""
+    first, second = endpoints
+    made = first.with_metadata(creation_timestamp="2026-11-28T04:16:35Z")
+    listed = ResourceList("WorkloadEndpoint", NumberRevision(7), [made, second])
+    template = "{{range .}}{{.TypeMeta.Kind}} {{range .Items}}{{.CreationTimestamp}};{{end}}{{end}}"
+    assert render(template, [listed], {}) == (
+        "WorkloadEndpointList 2026-11-28 04:16:35 +0000 UTC;0001-01-01 00:00:00 +0000 UTC;"
+    )
+    assert render("{{.}}", [ResourceList("Tier", NumberRevision(7), [])], {}) == "[[]]"

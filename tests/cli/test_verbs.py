@@ -68,11 +68,19 @@ def test_help_of_a_group(percale):
 
 
 @pytest.mark.parametrize(
-    ("word", "close"), [("gett", ["get"]), ("aply", ["apply"]), ("frobnicate", []), ("val", ["validate"])]
+    ("word", "close"),
+    [
+        ("gett", ["get"]),
+        ("aply", ["apply"]),
+        ("frobnicate", []),
+        ("val", ["validate"]),
+        ("nod", ["node"]),
+        ("pat", ["get", "ipam", "patch"]),
+    ],
 )
 def test_mistyped_verbs(word, close):
-    """The nearest verbs are suggested, and those that begin so."""
-    assert verbs_like(word, "percale") == close
+    """Verbs that differ by two letters at most are suggested, and those that begin so."""
+    assert verbs_like(word, "calicoctl") == close
 
 
 # Explain
@@ -160,6 +168,58 @@ def test_json_patch(shop):
     patch = '[{"op": "replace", "path": "/spec/ingress/0/destination/ports/0", "value": 6432}]'
     assert shop("patch", "np", "db", "-n", "shop", "-t", "json", "-p", patch).status == 0
     assert "6432" in shop("get", "np", "db", "-n", "shop", "-o", "yaml").out
+
+
+@pytest.mark.parametrize(
+    ("patch", "help_line", "text"),
+    [
+        (
+            '{"kind": "Zebra"}',
+            "NetworkPolicy shop/db: unknown kind 'Zebra'",
+            "unknown resource type (Zebra) and/or version (projectcalico.org/v3)",
+        ),
+        (
+            '{"apiVersion": "v1"}',
+            "NetworkPolicy shop/db: unknown apiVersion 'v1'",
+            "unknown resource type (NetworkPolicy) and/or version (v1)",
+        ),
+    ],
+)
+def test_a_patch_keeps_the_kind(shop, patch, help_line, text):
+    """A patch that changes the kind is refused, and the help before it names the resource."""
+    status, out, err = shop("patch", "np", "db", "-n", "shop", "-p", patch)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"{help_line}\n")
+    assert err.endswith(f"\nhit error: creating resource from patched data: {text}\n")
+
+
+def test_a_patch_to_an_empty_list(shop):
+    """A patch that makes a list of a resource is refused."""
+    status, _, err = shop("patch", "tier", "default", "-p", '{"kind": "TierList", "metadata": null, "spec": null}')
+    assert status == 1
+    assert "bug" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["patch", "np", "", "-p", "{}"], "resource name may not be empty"),
+        (["label", "np", "", "a=b"], "failed to get np , error resource name may not be empty"),
+    ],
+)
+def test_names_may_not_be_empty(shop, words, text):
+    """A name that is an empty text is refused before anything is read."""
+    assert shop(*words) == (1, "", f"{text}\n")
+
+
+def test_version_of_no_datastore(percale, monkeypatch):
+    """A datastore of a type that does not exist leaves this program's own version."""
+    monkeypatch.delenv("PERCALE_DATASTORE")
+    monkeypatch.setenv("DATASTORE_TYPE", "redis")
+    status, out, err = percale("version")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0].startswith("Client Version:")
+    assert out.endswith("Unable to detect installed Calico version\n")
 
 
 def test_unknown_patch_type_warns(shop):

@@ -435,3 +435,45 @@ class TestChecks:
         (problem,) = (problem for problem in only(text).check() if problem.shown)
         assert (problem.line, problem.path) == (6, "spec.ingress[0].action")
         assert NetworkPolicy.from_yaml(text).spec.ingress[0].action == ""
+
+
+HEAD = "apiVersion: projectcalico.org/v3\nkind: Profile\n"
+UNREADABLE = "error converting YAML to JSON: "
+
+
+@pytest.mark.parametrize(
+    ("text", "calico"),
+    [
+        ("text\nb: c\n", f"{UNREADABLE}yaml: line 2: mapping values are not allowed in this context"),
+        (f"{HEAD}metadata: {{name: *a}}\n", f"{UNREADABLE}yaml: unknown anchor 'a' referenced"),
+        (f"{HEAD}metadata: &a {{labels: *a}}\n", f"{UNREADABLE}yaml: anchor 'a' value contains itself"),
+        (f"{HEAD}bogus: 1\nspec: !!binary x\n", f"{UNREADABLE}yaml: !!binary value contains invalid base64 data"),
+        ("\x01\n", f"{UNREADABLE}yaml: control characters are not allowed"),
+        (
+            f"{HEAD}bogus: 1\nspec: {{<<: 3}}\n",
+            f"{UNREADABLE}yaml: map merge requires map or sequence of maps as the value",
+        ),
+        (
+            f"{HEAD}bogus: 1\nspec: 2\nspec: 3\nspec: 4\n",
+            f'{UNREADABLE}yaml: unmarshal errors:\n  line 5: key "spec" already set in map\n'
+            '  line 6: key "spec" already set in map',
+        ),
+        (
+            f"{HEAD}bogus: 1\nmetadata: {{name: x}}\nspec: {{labelsToApply: {{a: .inf}}}}\n",
+            f"{UNREADABLE}json: unsupported value: +Inf",
+        ),
+        (
+            f"{HEAD}metadata: {{name: x}}\nspec: {{labelsToApply: [1]}}\nbogus: 1\n",
+            'error unmarshaling JSON: while decoding JSON: json: unknown field "bogus"',
+        ),
+        (
+            f"{HEAD}metadata: {{name: x}}\nspec: {{bogus: 1}}\n---\n{HEAD}metadata: {{name: x, name: y}}\n",
+            'error unmarshaling JSON: while decoding JSON: json: unknown field "bogus"',
+        ),
+    ],
+)
+def test_calico_stops_at_the_first_fault_on_its_way(text, calico):
+    """Calico's words are about the first document, its syntax first, then its members in order of their names."""
+    with pytest.raises(DocumentError) as refusal:
+        read_documents(text)
+    assert refusal.value.calico_text == calico

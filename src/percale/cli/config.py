@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from percale.cli.command import CONFIG, Arguments, CommandFailed
 from percale.client.datastore_config import (
@@ -18,14 +19,25 @@ from percale.client.datastore_config import (
 )
 from percale.datastore.location import ENVIRONMENT
 
-__all__ = ["DatastoreConfig", "datastore_config"]
+__all__ = ["DatastoreConfig", "UnknownDatastore", "datastore_config"]
 
 _DEFAULT_FILE = "/etc/calico/calicoctl.cfg"
 _API_VERSION, _KIND = "projectcalico.org/v3", "CalicoAPIConfig"
 
 _INLINE = {"etcdKey", "etcdCert", "etcdCACert"}
 _FILE_ONLY = {*_INLINE, "kubeconfigInline"}
+_TYPES = {
+    **dict.fromkeys(("k8sInsecureSkipTLSVerify", "k8sDisableNodePoll", "usePodCIDR"), "bool"),
+    "k8sClientQPS": "float32",
+    "k8sClientBurst": "int",
+}
+"""The settings that are no texts."""
+
 _MEMBERS = {"apiVersion", "kind", "metadata", "spec"}
+
+
+class UnknownDatastore(CommandFailed):
+    """There is no datastore of the type that was named."""
 
 
 def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.environ) -> DatastoreConfig:
@@ -49,7 +61,7 @@ def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.e
         settings["k8sCurrentContext"] = context
     chosen = settings.get("datastoreType") or (ETCD if settings.get("etcdEndpoints") else KUBERNETES)
     if chosen not in (EMBEDDED, ETCD, KUBERNETES):
-        raise _refused(f"unknown datastore type: {chosen}")
+        raise _refused(f"unknown datastore type: {chosen}", UnknownDatastore)
     if chosen == ETCD:
         _check_etcd(settings)
     return DatastoreConfig(chosen, settings=settings)
@@ -66,30 +78,68 @@ def _file_settings(path: str) -> dict[str, str]:
 
 def _read_file(path: str, text: str) -> dict[str, str]:
     from percale.resources.nodes import plain
+    from percale.resources.scalars import text_of
     from percale.resources.yaml_nodes import NodeParser
 
     parser = NodeParser(text)
     root = parser.parse()
     if parser.problems:
         raise _unreadable(path, parser.problems[0].calico_reason or str(parser.problems[0]))
-    document = plain(root) if root else {}
-    if not isinstance(document, dict):
-        raise _unreadable(path, "error unmarshaling JSON: while decoding JSON: json: expected an object")
-    spec = document.get("spec") or {}
-    for name in [
-        *(set(document) - {"apiVersion", "kind", "metadata", "spec"}),
-        *(set(spec) - set(VARIABLES) - _FILE_ONLY),
-    ]:
-        raise _unreadable(path, f'error unmarshaling JSON: while decoding JSON: json: unknown field "{name}"')
-    if document.get("apiVersion", "") != _API_VERSION:
-        raise _invalid(path, f"unknown APIVersion '{document.get('apiVersion', '')}'")
-    if document.get("kind", "") != _KIND:
-        raise _invalid(path, f"expected kind '{_KIND}', got '{document.get('kind', '')}'")
-    return {name: _text(value) for name, value in spec.items() if value is not None}
+    try:
+        document = _members(plain(root) if root else {}, dict.fromkeys(_MEMBERS, ""), "CalicoAPIConfig", "")
+        known = {name: _TYPES.get(name, "string") for name in (*VARIABLES, *_FILE_ONLY)}
+        settings = _members(document.get("spec"), known, "CalicoAPIConfigSpec", "spec.")
+    except ValueError as error:
+        raise _unreadable(path, f"error unmarshaling JSON: while decoding JSON: json: {error}") from error
+    version, kind = (text_of(document.get(name)) for name in ("apiVersion", "kind"))
+    if version != _API_VERSION:
+        raise _invalid(path, f"unknown APIVersion '{version}'")
+    if kind != _KIND:
+        raise _invalid(path, f"expected kind '{_KIND}', got '{kind}'")
+    return {name: text_of(value) for name, value in settings.items() if value is not None}
 
 
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _members(value: Any, known: Mapping[str, str], structure: str, path: str) -> dict[str, Any]:
+    """The members of an object under their own names, which may be written in any case; "" is a type of any sort.
+
+    Raises ValueError in the words of Go's decoder, which reads members in order of their names.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        place = f"Go struct field CalicoAPIConfig.{path[:-1]} of" if path else "Go value of"
+        raise ValueError(f"cannot unmarshal {_sort(value)} into {place} type apiconfig.{structure}")
+    own_names = {name.lower(): name for name in known}
+    found = {}
+    for name in sorted(value):
+        own = own_names.get(name.lower())
+        if own is None:
+            raise ValueError(f'unknown field "{name}"')
+        found[own] = value[name]
+        if known[own] and not _fits(value[name], known[own]):
+            sort = _sort(value[name])
+            raise ValueError(
+                f"cannot unmarshal {sort} into Go struct field {structure}.{path}{own} of type {known[own]}"
+            )
+    return found
+
+
+def _sort(value: Any) -> str:
+    """What JSON calls a value."""
+    return {dict: "object", list: "array", bool: "bool", str: "string"}.get(type(value), "number")
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    """Reports whether a scalar may stand in a member; any scalar becomes the text that a string wants."""
+    match wanted:
+        case "string":
+            return not isinstance(value, dict | list)
+        case "bool":
+            return value is None or isinstance(value, bool)
+        case "int":
+            return value is None or (isinstance(value, int) and not isinstance(value, bool))
+        case _:
+            return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _check_etcd(settings: Mapping[str, str]) -> None:
@@ -117,5 +167,5 @@ def _invalid(path: str, reason: str) -> CommandFailed:
     return _refused(f"syntax error in {path}: invalid config file: {reason}")
 
 
-def _refused(reason: str) -> CommandFailed:
-    return CommandFailed(f"Failed to create Calico API client: {reason}", on_stdout=True)
+def _refused(reason: str, failure: type[CommandFailed] = CommandFailed) -> CommandFailed:
+    return failure(f"Failed to create Calico API client: {reason}", on_stdout=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from percale.datastore.seams import ResourceList
+
 __all__ = ["go_number", "go_text"]
 
 
@@ -38,6 +40,8 @@ def go_text(value: Any) -> str:
             return f"[{' '.join(map(go_text, value))}]"
         case dict():
             return f"map[{' '.join(f'{key}:{go_text(item)}' for key, item in sorted(value.items()))}]"
+        case ResourceList():
+            return go_text(value.items)
         case msgspec.Struct():
             return f"{{{' '.join(go_text(getattr(value, name)) for name in value.__struct_fields__)}}}"
         case _:

@@ -7,7 +7,7 @@ from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed,
 from percale.cli.outcomes import problems_of
 from percale.cli.readonly import check_writable
 from percale.cli.session import Session
-from percale.cli.targets import NAMESPACE, Target, kind_of_word
+from percale.cli.targets import NAMESPACE, Target, named_targets
 from percale.errors import Conflict, NotFound, PercaleError
 from percale.resources import Resource
 
@@ -61,7 +61,8 @@ def run(call: Call) -> int:
 
 def _target(word: str, name: str, subject: str, arguments: Arguments) -> Target:
     try:
-        return Target(kind_of_word(word), name).at_home(arguments)
+        (target,) = named_targets([word, name])
+        return target.at_home(arguments)
     except CommandFailed as failure:
         raise CommandFailed(f"failed to get {subject}, error {failure.text}") from failure
     except PercaleError as error:

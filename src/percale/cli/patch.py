@@ -10,7 +10,7 @@ from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
 from percale.cli.outcomes import problems_of
 from percale.cli.readonly import check_writable
 from percale.cli.session import Session
-from percale.cli.targets import NAMESPACE, Target, kind_of_word
+from percale.cli.targets import NAMESPACE, Target, named_targets
 from percale.errors import PercaleError
 from percale.resources import Resource
 
@@ -40,13 +40,14 @@ def run(call: Call) -> int:
     word, name = arguments.positionals
     with Session(arguments) as session:
         session.check_version()
-        info = kind_of_word(word)
+        (target,) = named_targets([word, name])
+        info = target.info
         try:
-            target = Target(info, name).at_home(arguments)
+            target = target.at_home(arguments)
             stored = session.client.get(info.kind, name, target.namespace)
         except PercaleError as error:
             raise CommandFailed(f"hit error: {error.calico_text}") from error
-        patched = _decoded(_patched(stored, arguments.text("patch"), arguments.text("type", "strategic")))
+        patched = _decoded(_patched(stored, arguments.text("patch"), arguments.text("type", "strategic")), target)
         try:
             check_writable("replace", target)
             session.client.update(patched)
@@ -80,7 +81,7 @@ def _patched(stored: Resource, text: str, kind: str) -> Any:
     return merged(value, patch)
 
 
-def _decoded(document: Any) -> Resource:
+def _decoded(document: Any, target: Target) -> Resource:
     """The patched document, read as strictly as one that somebody wrote."""
     from dataclasses import replace
 
@@ -89,9 +90,11 @@ def _decoded(document: Any) -> Resource:
     from percale.resources.documents import DocumentError, read_documents
 
     try:
-        (read,) = read_documents(msgspec.json.encode(document))
+        read = read_documents(msgspec.json.encode(document))
     except DocumentError as error:
         text = f"hit error: creating resource from patched data: {error.calico_text}"
-        problems = (replace(problem, file="", line=0) for problem in error.problems)
+        problems = (replace(target.placed(problem), file="", line=0) for problem in error.problems)
         raise CommandFailed(text, problems=problems) from error
-    return read.resource
+    if [each.resource.kind for each in read] != [target.info.kind]:
+        raise CommandFailed("hit error: creating resource from patched data: a patch cannot change the kind")
+    return read[0].resource

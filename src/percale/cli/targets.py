@@ -136,16 +136,16 @@ def read_targets(arguments: Arguments) -> list[Target]:
     if not path:
         raise CommandFailed("no resource was given: name a file, a folder or - (standard input) behind -f")
     documents: list[Document] = []
-    problems: list[Problem] = []
+    refusals: list[DocumentError] = []
     for file in _files(path, arguments.switch("recursive")):
         try:
             documents += read_documents(_content(file), file=_STDIN if file == "-" else file)
         except DocumentError as error:
-            problems += error.problems
-    if problems:
-        # All of them in our words, then calicoctl's for the first one.
-        refusal = DocumentError(problems)
-        raise CommandFailed(f"failed to execute command: {refusal.calico_text}", problems=problems)
+            refusals.append(error)
+    if refusals:
+        # All of them in our words, then calicoctl's for the one at which it stops.
+        problems = [problem for refusal in refusals for problem in refusal.problems]
+        raise CommandFailed(f"failed to execute command: {refusals[0].calico_text}", problems=problems)
     if not documents:
         what = "directory" if os.path.isdir(path) else "file"
         raise NothingGiven(f"no resources specified in {what} {path}")

@@ -129,9 +129,8 @@ def _next_word(words: list[str]) -> int | None:
 def verbs_like(word: str, program: str) -> list[str]:
     """Return the verbs and groups that somebody may have meant by a word, in order."""
     known = sorted({verb.partition(" ")[0] for verb in verbs_of(program)} | {"help"})
-    distances = {verb: _distance(word.lower(), verb) for verb in known}
-    nearest = min(_NEAR, *distances.values())
-    return [verb for verb in known if verb.startswith(word.lower()) or distances[verb] <= nearest]
+    typed = word.lower()
+    return [verb for verb in known if verb.startswith(typed) or _distance(typed, verb) <= _NEAR]
 
 
 def _distance(left: str, right: str) -> int:

@@ -56,10 +56,15 @@ def _print_new(call: Call, printed: list[str]) -> int:
 
 def _cluster_lines(call: Call) -> tuple[list[str], str, int]:
     """The lines about the cluster, or what to complain of."""
+    from percale.cli.config import UnknownDatastore
     from percale.cli.session import Session
     from percale.errors import PercaleError
 
-    with Session(call.arguments) as session:
+    try:
+        opened = Session(call.arguments)
+    except UnknownDatastore:
+        return ["Unable to detect installed Calico version"], "", 0
+    with opened as session:
         try:
             spec = session.cluster_information().spec
         except PercaleError as error:

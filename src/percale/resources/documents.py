@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -23,18 +24,24 @@ MAX_DOCUMENTS = 100_000
 R = TypeVar("R", bound=Resource)
 
 _SEPARATOR = "\n---"
+_STEP = re.compile(r"\['(?P<key>.*?)'\]|\[(?P<index>\d+)\]|(?P<name>[^.\[\]]+)")
 _LIST_MEMBERS = {"kind", "apiVersion", "metadata", "items"}
 
 
 class DocumentError(ValidationError):
-    """The input's fault: the text cannot be read as resources; ``problems`` holds every fault of the stream."""
+    """The input's fault: the text cannot be read as resources; ``problems`` holds every fault of the stream.
+
+    ``decisive`` is the one at which Calico's command line stops, by default the first one.
+    """
+
+    def __init__(self, problems: Sequence[Problem], decisive: Problem | None = None) -> None:
+        super().__init__(problems)
+        self._decisive = decisive or next((problem for problem in problems if not problem.warning), None)
 
     @property
     def calico_text(self) -> str:
-        """What Calico's command line says of the first fault that keeps it from reading the text."""
-        faults = [problem for problem in self.problems if not problem.warning]
-        first = next((fault for fault in faults if fault.cited), faults[0] if faults else None)
-        return first.calico_reason or str(first) if first else ""
+        """What Calico's command line says of the fault that keeps it from reading the text."""
+        return self._decisive.calico_reason or str(self._decisive) if self._decisive else ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ def read_documents(text: str | bytes, *, file: str = "") -> list[Document]:
             break
         stream.read(part, first_line)
     if any(not problem.warning for problem in stream.problems):
-        raise DocumentError(stream.problems)
+        raise DocumentError(stream.problems, stream.decisive)
     return stream.documents
 
 
@@ -115,9 +122,17 @@ class _Stream:
     def __init__(self, file: str) -> None:
         self.documents: list[Document] = []
         self.problems: list[Problem] = []
+        self.decisive: Problem | None = None
         self._file = file
 
     def read(self, text: str, first_line: int) -> None:
+        known = len(self.problems)
+        self._read(text, first_line)
+        faults = [problem for problem in self.problems[known:] if problem.cited and not problem.warning]
+        if faults and self.decisive is None:
+            self.decisive = min(faults, key=_turn)
+
+    def _read(self, text: str, first_line: int) -> None:
         if len(text) > MAX_DOCUMENT_BYTES or len(text.encode()) > MAX_DOCUMENT_BYTES:
             self.refuse(
                 first_line, f"the document is longer than {MAX_DOCUMENT_BYTES >> 20} MiB", "cut it into several"
@@ -218,6 +233,16 @@ class _Stream:
             self.refuse(line, message, _kind_hint(kind, version), text, column)
             return None
         return info
+
+
+def _turn(fault: Problem) -> tuple[int, list[tuple[str, int]]]:
+    """When Calico meets a fault: it turns all of a document into JSON, with sorted members, before it reads any."""
+    stages = ("error converting YAML to JSON: yaml: ", "error converting YAML to JSON: ")
+    stage = next((number for number, text in enumerate(stages) if fault.calico_reason.startswith(text)), len(stages))
+    if stage < len(stages):
+        return stage, []
+    steps = _STEP.finditer(fault.path)
+    return stage, [(step["name"] or step["key"] or "", int(step["index"] or 0)) for step in steps]
 
 
 def _wrong_besides(resource: Resource, node: Node, faults: list[Problem]) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -22,6 +23,8 @@ MAX_NODES = 2_000_000
 """How many values a document may have after its aliases are followed."""
 
 _CORE = "tag:yaml.org,2002:"
+_UNREADABLE = "error converting YAML to JSON: yaml: "
+_TWICE = f"{_UNREADABLE}unmarshal errors:"
 _RESOLVED_TAGS = {_CORE + name for name in ("null", "bool", "int", "float", "timestamp")}
 
 
@@ -42,7 +45,9 @@ class NodeParser:
         """Return the root of the first document, None when there is no content or a syntax error."""
         try:
             self._events = CParser(self._text)
-            return self._document()
+            root = self._document()
+            self._cite_duplicates_together()
+            return root
         except (yaml.YAMLError, _LimitError) as error:
             self._path.clear()  # the end of all reading belongs to a line, not to a field
             self._give_up(error)
@@ -56,7 +61,8 @@ class NodeParser:
                 self._syntax_error(error)
             case yaml.reader.ReaderError():
                 line = self._offset + self._text.count("\n", 0, max(self._text.find(chr(error.character)), 0))
-                self._problem(line, 1, f"character #x{error.character:04x} is not allowed in YAML", "remove it")
+                what = f"character #x{error.character:04x} is not allowed in YAML"
+                self._problem(line, 1, what, "remove it", f"{_UNREADABLE}control characters are not allowed")
             case _:
                 self._problem(self._offset, 1, f"not readable as YAML: {error}", "")
 
@@ -65,7 +71,9 @@ class NodeParser:
         if isinstance(self._events.peek_event(), yaml.StreamEndEvent):
             return None
         self._next()
-        return self._node(self._next(), 0)
+        root = self._node(self._next(), 0)
+        self._next()  # the end of the document, before which there may be what does not belong to the root
+        return root
 
     def _next(self) -> Any:
         return self._events.get_event()
@@ -92,9 +100,12 @@ class NodeParser:
         if found is not None:
             return found
         if event.anchor in self._anchors:
-            self._problem(line, column, f"anchor {event.anchor!r} contains itself", "write the value out")
+            what, hint = f"anchor {event.anchor!r} contains itself", "write the value out"
+            calico = f"anchor '{event.anchor}' value contains itself"
         else:
-            self._problem(line, column, f"alias *{event.anchor} has no anchor", f"define &{event.anchor} before")
+            what, hint = f"alias *{event.anchor} has no anchor", f"define &{event.anchor} before"
+            calico = f"unknown anchor '{event.anchor}' referenced"
+        self._problem(line, column, what, hint, _UNREADABLE + calico)
         return Node(None, line, column)
 
     def _scalar(self, event: Any, depth: int) -> Node:
@@ -120,7 +131,8 @@ class NodeParser:
         try:
             return base64.b64decode(text, validate=False).decode(errors="replace")
         except ValueError:  # also binascii.Error
-            self._problem(line, column, "!!binary is not base64", "write the text without the tag")
+            calico = f"{_UNREADABLE}!!binary value contains invalid base64 data"
+            self._problem(line, column, "!!binary is not base64", "write the text without the tag", calico)
             return ""
 
     def _sequence(self, event: Any, depth: int) -> Node:
@@ -158,7 +170,9 @@ class NodeParser:
 
     def _merge(self, source: Node, members: dict[str, Member]) -> None:
         if not isinstance(source.value, dict):
-            self._problem(source.line, source.column, "<< needs a mapping or a list of mappings", "check the alias")
+            calico = f"{_UNREADABLE}map merge requires map or sequence of maps as the value"
+            what = "<< needs a mapping or a list of mappings"
+            self._problem(source.line, source.column, what, "check the alias", calico)
             return
         for name, member in source.value.items():
             members.setdefault(name, member)
@@ -186,10 +200,16 @@ class NodeParser:
             key.column,
             f"{name!r} stands twice; it was already set in line {first}",
             "keep one of the two lines",
-            "error converting YAML to JSON: yaml: unmarshal errors:\n"
-            f'  line {key.line - self._offset + 1}: key "{name}" already set in map',
+            f'{_TWICE}\n  line {key.line - self._offset + 1}: key "{name}" already set in map',
             path=f".{name}",
         )
+
+    def _cite_duplicates_together(self) -> None:
+        """Make the first key that stands twice cite all of them, as Calico's reader does."""
+        numbers = [number for number, problem in enumerate(self.problems) if problem.calico_reason.startswith(_TWICE)]
+        if len(numbers) > 1:
+            told = (self.problems[number].calico_reason.removeprefix(_TWICE) for number in numbers)
+            self.problems[numbers[0]] = replace(self.problems[numbers[0]], calico_reason=_TWICE + "".join(told))
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark
@@ -203,7 +223,7 @@ class NodeParser:
             column,
             f"not readable as YAML: {what}{context}",
             hint,
-            f"error converting YAML to JSON: yaml: {_go_place(error)}{what}",
+            f"{_UNREADABLE}{_go_place(error)}{what}",
         )
 
     def _place(self, event: Any) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from percale.datastore.seams import ResourceList
-from percale.resources import API_VERSION, ObjectMeta, Resource, member_name
+from percale.resources import API_VERSION, Resource, member_name
 
 __all__ = ["ABSENT", "member"]
 
@@ -27,8 +27,7 @@ def member(value: Any, name: str) -> Any:
         case Resource():
             return _resource_member(value, name)
         case msgspec.Struct():
-            attribute = _attributes(type(value)).get(name)
-            return ABSENT if attribute is None else getattr(value, attribute)
+            return _structure_member(value, name)
         case _:
             return ABSENT
 
@@ -41,6 +40,8 @@ def _list_member(value: ResourceList, name: str) -> Any:
             return f"{value.kind}List"
         case "APIVersion":
             return API_VERSION
+        case "TypeMeta":
+            return {"Kind": f"{value.kind}List", "APIVersion": API_VERSION}
         case "ResourceVersion":
             return str(value.revision)
         case "ListMeta":
@@ -62,8 +63,21 @@ def _resource_member(value: Resource, name: str) -> Any:
     attribute = _attributes(type(value)).get(name)
     if attribute is not None and attribute != "metadata":
         return getattr(value, attribute)
-    attribute = _attributes(ObjectMeta).get(name)
-    return ABSENT if attribute is None else getattr(value.metadata, attribute)
+    return _structure_member(value.metadata, name)
+
+
+def _structure_member(value: msgspec.Struct, name: str) -> Any:
+    attribute = _attributes(type(value)).get(name)
+    if attribute is None:
+        return ABSENT
+    found = getattr(value, attribute)
+    return _go_time(found) if attribute.endswith("_timestamp") else found
+
+
+def _go_time(text: str) -> str:
+    """A time as Go prints it, which no time at all has too."""
+    day, _, rest = (text or "0001-01-01T00:00:00Z").partition("T")
+    return f"{day} {rest.removesuffix('Z')} +0000 UTC"
 
 
 @cache
