@@ -424,3 +424,10 @@ def test_unusable_datastore(percale, tmp_path):
     assert status == 1
     assert "Traceback" not in err
     assert "other" in err
+
+
+def test_deleting_what_is_not_there(percale, tmp_path):
+    """A document of something that is gone already gets a remedy that fits a delete."""
+    (tmp_path / "x.yaml").write_text("apiVersion: projectcalico.org/v3\nkind: Profile\nmetadata: {name: a}\n")
+    _, _, err = percale("delete", "-f", "x.yaml")
+    assert err.startswith("x.yaml:1: Profile a: does not exist\n    --skip-not-exists counts it as deleted\n")

@@ -66,7 +66,8 @@ def _deleted(client: Client, target: Target, *, skip_absent: bool) -> Outcome:
     try:
         client.delete(target.info.kind, target.name, target.namespace, resource_version=version)
     except NotFound as error:
-        return Outcome(target, None if skip_absent else error)
+        hint = "--skip-not-exists counts it as deleted"
+        return Outcome(target, None if skip_absent else error, if_absent=hint)
     except PercaleError as error:
         return Outcome(target, error)
     return Outcome(target)

@@ -25,23 +25,27 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one target: done, or the error; ``homeless`` failed already on its namespace."""
+    """What became of one target: done, or the error; ``homeless`` failed already on its namespace.
+
+    ``if_absent`` is what to do about a resource that is not there.
+    """
 
     target: Target
     error: PercaleError | None = None
     homeless: bool = False
+    if_absent: str = "use apply to create it"
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What was wrong with the document or in its way, each problem with its file and line."""
         if self.error is None or self.target.document is None:
             return ()
-        return problems_of(self.error, self.target)
+        return problems_of(self.error, self.target, self.if_absent)
 
 
-def problems_of(error: PercaleError, target: Target) -> tuple[Problem, ...]:
+def problems_of(error: PercaleError, target: Target, if_absent: str = "use apply to create it") -> tuple[Problem, ...]:
     """Return what an error says of a target, with its file and lines, or with its name."""
-    problems = error.problems if isinstance(error, ValidationError) else (_obstacle(error),)
+    problems = error.problems if isinstance(error, ValidationError) else (_obstacle(error, if_absent),)
     return tuple(sorted(map(target.placed, problems), key=lambda problem: problem.line))
 
 
@@ -113,12 +117,12 @@ def print_problems(problems: Iterable[Problem]) -> None:
             print(problem, file=sys.stderr)
 
 
-def _obstacle(error: PercaleError) -> Problem:
+def _obstacle(error: PercaleError, if_absent: str) -> Problem:
     match error:
         case AlreadyExists():
             return Problem("", "exists already", "use apply to change it, or --skip-exists to leave it as it is")
         case NotFound():
-            return Problem("", "does not exist", "use apply to create it" if not error.cause else error.cause)
+            return Problem("", "does not exist", error.cause or if_absent)
         case Conflict():
             return Problem("", "was changed since this version was read", "read it again, or leave out resourceVersion")
         case _:

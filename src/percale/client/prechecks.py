@@ -55,7 +55,7 @@ def _tier_exists(policy: Resource, _old: Resource | None, view: View) -> None:
 
 def _tier_can_go(tier: Key, view: View) -> None:
     if tier.name in BUILT_IN_TIERS:
-        raise NotSupported("delete", tier.kind, tier.name, reason="it is built in")
+        raise NotSupported("delete", tier.name, reason=f"Cannot delete the built-in {tier.name} tier")
     for kind in _TIERED:
         for policy in view.all(kind):
             if (policy.spec.tier or DEFAULT_TIER) == tier.name:
