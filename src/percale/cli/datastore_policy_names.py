@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import json
+import sys
 
 from percale.cli.command import CONFIG, Call, Command
 from percale.cli.session import Session
 from percale.cli.stores import keyvalue_of
+from percale.errors import Unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,19 +43,25 @@ def run(call: Call) -> int:
 
 
 def _rename(store: KeyValue, item: Item) -> bool:
-    """Move one policy to its own name; whether it was necessary and possible."""
+    """Move one policy to the name by which it is shown; whether it was necessary and possible."""
+    from percale.datastore.keys import parse_resource, resource_path
     from percale.datastore.keyvalue import Compare, Delete, Put
-    from percale.datastore.values import METADATA_ANNOTATION
+    from percale.datastore.values import from_value, to_value
 
-    folder, _, name = item.key.rpartition("/")
-    if not name.startswith(_PREFIX):
+    key = parse_resource(item.key)
+    if key is None or not key.name.startswith(_PREFIX):
         return False
-    policy = json.loads(item.value)
-    noted = json.loads((policy["metadata"].get("annotations") or {}).get(METADATA_ANNOTATION, "{}")).get("name")
-    if noted != name.removeprefix(_PREFIX):
+    try:
+        policy = from_value(key, item.value, item.mod_revision)
+    except Unreadable as error:
+        print(f"warning: {error}", file=sys.stderr)
         return False
-    policy["metadata"]["name"] = noted
-    value = json.dumps(policy, separators=(",", ":"), ensure_ascii=False).encode()
+    if policy.name != key.name.removeprefix(_PREFIX):
+        return False
+    renamed = resource_path(policy.key)
     unchanged = Compare(item.key, "mod_revision", "=", item.mod_revision)
-    free = Compare(f"{folder}/{noted}", "version", "=", 0)
-    return store.txn([unchanged, free], [Put(f"{folder}/{noted}", value), Delete(item.key)]).succeeded
+    free = Compare(renamed, "version", "=", 0)
+    done = store.txn([unchanged, free], [Put(renamed, to_value(policy)), Delete(item.key)]).succeeded
+    if not done:
+        print(f"warning: {key} keeps its name: {policy.key} exists, or somebody changed it meanwhile", file=sys.stderr)
+    return done
