@@ -44,17 +44,24 @@ def test_target_must_be_empty(source, kv):
     with pytest.raises(Refused):
         copy_store(source, kv)
     assert set(contents(kv)) == {"/calico/mine", "/else"}
-    counts = []
-    copy_store(source, kv, overwrite=True, progress=counts.append)
+    copy_store(source, kv, overwrite=True)
     assert len(contents(kv)) == 251
-    assert counts[-1] == 250
+
+
+def test_progress_is_told(source, kv):
+    """The steps that are done only grow, and the last ones are all: each key is copied and compared."""
+    told = []
+    copy_store(source, kv, progress=lambda done, total: told.append((done, total)))
+    assert told == sorted(told)
+    assert told[-1] == (500, 500)
+    assert any(0 < done < 250 for done, _ in told)
 
 
 def test_second_writer_is_noticed(source, kv):
     """Somebody who writes into the target meanwhile spoils the copy, and that is told."""
 
-    def interfere(count):
-        if count == 100:
+    def interfere(done, _total):
+        if 100 <= done < 200:
             kv.put("/calico/0200", b"mine")
 
     with pytest.raises(Refused):
@@ -64,5 +71,5 @@ def test_second_writer_is_noticed(source, kv):
 def test_one_moment_of_the_source(source, kv, monkeypatch):
     """What is written to the source during the copy is not half of it."""
     monkeypatch.setattr("percale.datastore.copying._PAGE", 100)
-    copy_store(source, kv, progress=lambda count: source.delete("/calico/", "/calico0"))
+    copy_store(source, kv, progress=lambda done, total: source.delete("/calico/", "/calico0"))
     assert len(contents(kv)) == 250

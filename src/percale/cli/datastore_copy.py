@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from percale.cli.command import Call, Command, CommandFailed, Flag
+from percale.cli.progress import ProgressBar
 from percale.cli.stores import open_keyvalue
 
 __all__ = ["COMMAND", "run"]
@@ -35,16 +35,12 @@ def run(call: Call) -> int:
     with (
         open_keyvalue(named_datastore(arguments.text("from"), os.environ), read_only=True) as source,
         open_keyvalue(named_datastore(arguments.text("to"), os.environ)) as target,
+        ProgressBar("Copying") as bar,
     ):
-        copied = copy_store(source, target, overwrite=arguments.switch("overwrite"), progress=_progress)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+        copied = copy_store(
+            source, target, overwrite=arguments.switch("overwrite"), progress=bar if bar.watched else None
+        )
     print(f"Copied {copied.keys} keys of revision {copied.revision}; both datastores are equal.")
     if copied.leased:
         print(f"{copied.leased} keys that live only as long as an agent renews them were left out.")
     return 0
-
-
-def _progress(keys: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{keys} keys", end="", file=sys.stderr, flush=True)

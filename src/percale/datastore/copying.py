@@ -27,12 +27,13 @@ class Copied:
 
 
 def copy_store(
-    source: KeyValue, target: KeyValue, *, overwrite: bool = False, progress: Callable[[int], None] = lambda keys: None
+    source: KeyValue, target: KeyValue, *, overwrite: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> Copied:
     """Copy what one revision of the source holds, then compare; raises Refused for a target that is not empty.
 
     With ``overwrite`` what the target has is deleted first. Keys and values stay the same bytes, so UIDs do too;
-    revisions are the target's own.
+    revisions are the target's own. ``progress`` is told how many steps are done, and of how many: each key is one when
+    it is copied and one when it is compared.
     """
     end = prefix_end(CALICO)
     if overwrite:
@@ -40,22 +41,47 @@ def copy_store(
     elif target.range(CALICO, end, limit=1, keys_only=True).items:
         raise Refused("the target holds a datastore already; --overwrite deletes it first")
     revision = source.revision
+    steps = _Steps(progress, 2 * sum(1 for _ in _items(source, revision, keys_only=True)) if progress else 0)
     keys = leased = 0
-    for batch in _batches(_items(source, revision)):
+    for batch in _batches(steps.of(_items(source, revision))):
         lasting = [item for item in batch if not item.lease]
         leased += len(batch) - len(lasting)
         _write(target, lasting)
         keys += len(lasting)
-        progress(keys)
-    different = next(differences(source, revision, target, target.revision), "")
+        steps.tell()
+    compared = _differences(_without_leases(steps.of(_items(source, revision))), _lasting(target, target.revision))
+    different = next(compared, "")
     if different:
         raise Refused(f"the copy differs at {different}; was the target written meanwhile? Copy again with --overwrite")
+    steps.tell()
     return Copied(keys, revision, leased)
+
+
+class _Steps:
+    """Counts what was done and tells it, now and then."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def of(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Yield the items, each a step when the next one is asked for."""
+        for item in items:
+            yield item
+            self._done += 1
+            if self._done % _PAGE == 0:
+                self.tell()
+
+    def tell(self) -> None:
+        if self._progress is not None:
+            self._progress(min(self._done, self._total), self._total)
 
 
 def differences(left: KeyValue, left_revision: int, right: KeyValue, right_revision: int) -> Iterator[str]:
     """Yield the keys without a lease that are not equal byte for byte in two revisions of two stores."""
-    ours, theirs = _lasting(left, left_revision), _lasting(right, right_revision)
+    return _differences(_lasting(left, left_revision), _lasting(right, right_revision))
+
+
+def _differences(ours: Iterator[Item], theirs: Iterator[Item]) -> Iterator[str]:
     one, other = next(ours, None), next(theirs, None)
     while one or other:
         if one and other and one.key == other.key:
@@ -72,13 +98,17 @@ def differences(left: KeyValue, left_revision: int, right: KeyValue, right_revis
 
 
 def _lasting(store: KeyValue, revision: int) -> Iterator[Item]:
-    return (item for item in _items(store, revision) if not item.lease)
+    return _without_leases(_items(store, revision))
 
 
-def _items(store: KeyValue, revision: int) -> Iterator[Item]:
+def _without_leases(items: Iterator[Item]) -> Iterator[Item]:
+    return (item for item in items if not item.lease)
+
+
+def _items(store: KeyValue, revision: int, *, keys_only: bool = False) -> Iterator[Item]:
     start, more = CALICO, True
     while more:
-        found = store.range(start, prefix_end(CALICO), revision=revision, limit=_PAGE)
+        found = store.range(start, prefix_end(CALICO), revision=revision, limit=_PAGE, keys_only=keys_only)
         yield from found.items
         more = found.more
         if more:
