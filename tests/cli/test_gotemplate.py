@@ -28,7 +28,7 @@ def endpoints():
         ("{{range .}}{{.Kind}} {{.APIVersion}};{{end}}", "WorkloadEndpoint projectcalico.org/v3;" * 2),
         ('{{range .}}{{join .Spec.IPNetworks ","}};{{end}}', "192.0.2.1/32,192.0.2.2/32;;"),
         ('{{range .}}{{join .Labels ";"}}|{{end}}', "app=x;role=web||"),
-        ("{{range .}}{{.Labels.role}},{{end}}", "web,,"),
+        ("{{range .}}{{.Labels.role}},{{end}}", "web,<no value>,"),
         ('{{joinAndTruncate (index . 0).Spec.IPNetworks "," 10}}', "192.0.2..."),
         ("{{len .}}", "2"),
         ("{{range $i, $e := .}}{{$i}}{{$e.Name}}{{end}}", "0a1b"),
@@ -107,3 +107,31 @@ def test_lists_and_times(endpoints):
         "WorkloadEndpointList 2026-11-28 04:16:35 +0000 UTC;0001-01-01 00:00:00 +0000 UTC;"
     )
     assert render("{{.}}", [ResourceList("Tier", NumberRevision(7), [])], {}) == "[[]]"
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{with index . 0}}{{.Labels.role}} {{.Labels.none}}{{end}}", "web <no value>"),
+        ("{{with index . 0}}{{if .Labels.none}}a{{else}}b{{end}}{{end}}", "b"),
+        ('{{with index . 0}}[{{index .Labels "none"}}]{{end}}', "[]"),
+    ],
+)
+def test_members_that_a_map_lacks(endpoints, template, text):
+    """A member that a map does not have is no value; looked up by `index` it is an empty text."""
+    assert render(template, endpoints, {}) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        ("{{join .}}", "wrong number of args for join: want 2 got 1"),
+        ("{{len}}", "wrong number of args for len: want 1 got 0"),
+        ('{{join . "," 3}}', "wrong number of args for join: want 2 got 3"),
+        ("{{index}}", "wrong number of args for index: want at least 1 got 0"),
+    ],
+)
+def test_numbers_of_arguments(endpoints, template, complaint):
+    """A function that is given too much or too little says what it wants."""
+    with pytest.raises(TemplateError, match=complaint):
+        render(template, endpoints, {})

@@ -9,7 +9,17 @@ import msgspec
 
 from percale.datastore.seams import ResourceList
 
-__all__ = ["go_number", "go_text"]
+__all__ = ["NO_VALUE", "go_number", "go_text"]
+
+
+class _NoValue:
+    """What a map gives for a member that it does not have: false, and equal to nothing."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NO_VALUE = _NoValue()
 
 
 def go_number(value: float) -> str:
@@ -32,6 +42,8 @@ def go_text(value: Any) -> str:
     match value:
         case None:
             return "<nil>"
+        case _NoValue():
+            return "<no value>"
         case bool():
             return "true" if value else "false"
         case float():

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -162,8 +164,14 @@ class _Evaluation:
         return self._call(name, arguments, line)
 
     def _call(self, name: str, arguments: list[Any], line: int) -> Any:
+        function = self._functions[name]
+        wanted = _wanted(function)
+        if not wanted[0] <= len(arguments) <= wanted[1]:
+            least = "at least " if wanted[1] == sys.maxsize else ""
+            text = f"wrong number of args for {name}: want {least}{wanted[0]} got {len(arguments)}"
+            raise TemplateError(line, f'executing "get" at <{name}>: {text}')
         try:
-            return self._functions[name](*arguments)
+            return function(*arguments)
         except (TypeError, ValueError, IndexError, AttributeError) as error:
             raise TemplateError(line, f'executing "get" at <{name}>: error calling {name}: {error}') from error
 
@@ -207,3 +215,11 @@ def _pairs(values: Any, line: int) -> Iterable[tuple[Any, Any]]:
     if isinstance(values, int) and not isinstance(values, bool):
         return ((number, number) for number in range(values))
     raise TemplateError(line, f'executing "get": range can\'t iterate over {go_text(values)}')
+
+
+def _wanted(function: Callable[..., Any]) -> tuple[int, int]:
+    """The least and the greatest number of arguments that a function takes."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return len(parameters) - 1, sys.maxsize
+    return len(parameters), len(parameters)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from percale.cli.go_text import NO_VALUE
 from percale.datastore.seams import ResourceList
 from percale.resources import API_VERSION, Resource, member_name
 
@@ -18,10 +19,10 @@ ABSENT: Any = object()
 
 
 def member(value: Any, name: str) -> Any:
-    """Return a member of a resource, list, structure or map; a key that a map does not have is an empty text."""
+    """Return a member of a resource, list, structure or map; a key that a map does not have is no value."""
     match value:
         case dict():
-            return value.get(name, "")
+            return value.get(name, NO_VALUE)
         case ResourceList():
             return _list_member(value, name)
         case Resource():
