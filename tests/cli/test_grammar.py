@@ -102,3 +102,12 @@ def test_only_known_verbs_are_suggested():
     """A mistyped verb of percale's own has no suggestion in calicoctl."""
     assert verbs_like("explian", "percale") == ["explain"]
     assert verbs_like("explian", "calicoctl") == []
+
+
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if not VERBS[verb].own and verb.partition(" ")[0] not in ("patch", "completion")]
+)
+def test_surplus_words_are_left_alone(verb):
+    """A command of calicoctl takes more words than it looks at, but for `patch` and `ipam split`."""
+    most = import_module(VERBS[verb].module).COMMAND.most
+    assert most == (1 if verb == "ipam split" else None)

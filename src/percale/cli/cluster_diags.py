@@ -34,7 +34,6 @@ COMMAND = Command(
         Flag("skip-temp-dir-cleanup", text="of Calico's; no temporary folder is needed"),
         CONFIG,
     ),
-    most=0,
     example="cluster diags --since=1h",
 )
 

@@ -21,7 +21,6 @@ COMMAND = Command(
     "Print all resources and the data of address management; the datastore must be locked.",
     usage="[flags]",
     flags=(CONFIG,),
-    most=0,
     example="datastore migrate export",
 )
 

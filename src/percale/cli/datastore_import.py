@@ -13,7 +13,6 @@ COMMAND = Command(
     "Read an export into a Kubernetes datastore; between files and etcd, datastore copy does it in one step.",
     usage="-f FILE",
     flags=(Flag("filename", "f", value="PATH", text="the export"), CONFIG),
-    most=0,
     example="datastore migrate import -f export.yaml",
 )
 

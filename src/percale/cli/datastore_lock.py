@@ -13,7 +13,6 @@ COMMAND = Command(
     "Lock the datastore: no address is assigned or released, and no endpoint made, until it is unlocked.",
     usage="[flags]",
     flags=(CONFIG,),
-    most=0,
     example="datastore migrate lock",
 )
 

@@ -20,7 +20,6 @@ COMMAND = Command(
     "Rename the stored policies that still carry the prefix which old releases gave them.",
     usage="[flags]",
     flags=(CONFIG,),
-    most=0,
     example="datastore migrate-policy-names",
 )
 

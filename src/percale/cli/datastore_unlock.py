@@ -13,7 +13,6 @@ COMMAND = Command(
     "Unlock the datastore after a migration or a split.",
     usage="[flags]",
     flags=(CONFIG,),
-    most=0,
     example="datastore migrate unlock",
 )
 

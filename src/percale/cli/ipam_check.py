@@ -30,7 +30,6 @@ COMMAND = Command(
         Flag("kubeconfig", value="PATH", text="how to reach Kubernetes (default: what KUBECONFIG says)"),
         CONFIG,
     ),
-    most=0,
     example="ipam check --show-problem-ips",
 )
 

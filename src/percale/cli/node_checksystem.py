@@ -20,7 +20,6 @@ COMMAND = Command(
     "read, and whether nftables answers. The exit status is 1 if anything is missing.",
     usage="[flags]",
     flags=(Flag("kernel-config", "f", value="PATH", text="the kernel's configuration (default: that of this kernel)"),),
-    most=0,
     example="node checksystem",
 )
 

@@ -17,7 +17,6 @@ COMMAND = Command(
     "kernel's rules, interfaces, routes, neighbors and settings, and logs. The bundle is written into this folder.",
     usage="[flags]",
     flags=(Flag("log-dir", value="PATH", text="folder of log files (default: /var/log/calico)"),),
-    most=0,
     example="node diags",
 )
 

@@ -48,7 +48,6 @@ COMMAND = Command(
         *_CONTAINERS,
         CONFIG,
     ),
-    most=0,
     stays=True,
     example="node run --ip=192.0.2.1 --dryrun",
 )

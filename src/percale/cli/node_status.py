@@ -12,7 +12,6 @@ __all__ = ["COMMAND", "run"]
 COMMAND = Command(
     "Say whether this host's agent runs. Calico lists the peers of its BGP speaker here; percale has no speaker, and\n"
     "'percale status' tells what the agent has programmed.",
-    most=0,
     example="node status",
 )
 
