@@ -53,7 +53,7 @@ def test_leaks_are_told(percale, ipam):
     """Addresses of pods without an endpoint are leaks; what is used is shown on request."""
     status, out, err = percale("ipam", "check", "--show-problem-ips")
     assert (status, err) == (0, "")
-    assert "2 addresses are allocated, and nobody uses them\n" in out
+    assert "allocated, and used by nobody: 2\n" in out
     assert "pod db, node n1)" in out
     assert "pod web" not in out
     assert out.endswith("Check complete; found 2 problems.\n")
@@ -187,10 +187,20 @@ def kubeconfig(tmp_path):
 def test_services_of_kubernetes(percale, ipam, kubeconfig):
     """With a kubeconfig the addresses of Calico's own load balancers are compared too."""
     _, out, _ = percale("ipam", "check", "--kubeconfig", kubeconfig, "--show-problem-ips")
-    assert "1 addresses of active pools are used without being allocated\n  192.0.2.200 by service shop/ours\n" in out
+    assert "used in an active pool, and not allocated: 1\n  192.0.2.200 by service shop/ours\n" in out
     assert "198.51.100.1" not in out
 
 
 def test_a_kubeconfig_that_is_not_there(percale, ipam):
     """A kubeconfig that was named must be there."""
     assert percale("ipam", "check", "--kubeconfig=none.conf") == (1, "", "stat none.conf: no such file or directory\n")
+
+
+def test_tunnels_of_nodes_use_addresses(percale, ipam):
+    """The address of a tunnel is in use, in both families, and is told with its node."""
+    percale(
+        "patch", "node", "n1", "-p", '{"spec": {"ipv4VXLANTunnelAddr": "192.0.2.9", "ipv6VXLANTunnelAddr": "fd00::9"}}'
+    )
+    _, out, _ = percale("ipam", "check", "--show-problem-ips")
+    assert "used, and outside of active pools: 1\n  fd00::9 by node n1 (VXLAN v6 tunnel)\n" in out
+    assert "used in an active pool, and not allocated: 1\n  192.0.2.9 by node n1 (VXLAN tunnel)\n" in out

@@ -48,8 +48,8 @@ def run(call: Call) -> int:
         blocks, pools = len(ipam.blocks()), sum(pool.enabled for pool in ipam.pools())
     if report:
         write_report(arguments.text("output"), report)
-    print(f"{blocks} blocks with {len(found.allocations)} addresses in use or cooling down, {pools} active pools")
-    print(f"{len(tunnels)} addresses of nodes, {len(workloads)} of endpoints, {len(services)} of services")
+    print(f"blocks: {blocks}, with {len(found.allocations)} addresses that are not free; active pools: {pools}")
+    print(f"addresses used by nodes: {len(tunnels)}, by endpoints: {len(workloads)}, by services: {len(services)}")
     if arguments.switch("show-all-ips"):
         sys.stdout.writelines(f"  {line}\n" for line in _everything(found))
     show = arguments.switch("show-problem-ips") or arguments.switch("show-all-ips")
@@ -89,15 +89,15 @@ def _report(session: Session, found: Comparison) -> Report:
 def _told(found: Comparison, *, show: bool) -> Iterator[str]:
     """One line of each sort of problem, on request with the cases below it."""
     sorts: tuple[tuple[str, list[str]], ...] = (
-        ("addresses are allocated, and nobody uses them", [_allocated(leak) for leak in found.leaks]),
-        ("addresses are used outside of active pools", [_used(use) for use in found.outside]),
-        ("addresses of active pools are used without being allocated", [_used(use) for use in found.unallocated]),
-        ("handles have no address", [record.handle for record in found.empty_handles]),
-        ("handles of addresses have no record, which is no problem", list(found.missing_handles)),
-        ("faults lie in blocks", list(found.damaged)),
+        ("allocated, and used by nobody", [_allocated(leak) for leak in found.leaks]),
+        ("used, and outside of active pools", [_used(use) for use in found.outside]),
+        ("used in an active pool, and not allocated", [_used(use) for use in found.unallocated]),
+        ("handles without addresses", [record.handle for record in found.empty_handles]),
+        ("handles of addresses that have no record (no problem)", list(found.missing_handles)),
+        ("faults inside blocks", list(found.damaged)),
     )
     for title, cases in sorts:
-        yield f"{len(cases)} {title}\n"
+        yield f"{title}: {len(cases)}\n"
         if show:
             yield from (f"  {case}\n" for case in cases)
 
