@@ -51,7 +51,13 @@ _IPAM = {
 }
 _KUBERNETES_PREFIX = "knp.default."
 _OF_A_NODE = "node."
-_TUNNELS = ("ipip-tunnel-addr-", "vxlan-tunnel-addr-", "vxlan-v6-tunnel-addr-", "wireguard-tunnel-addr-")
+_TUNNELS = (
+    "ipip-tunnel-addr-",
+    "vxlan-tunnel-addr-",
+    "vxlan-v6-tunnel-addr-",
+    "wireguard-tunnel-addr-",
+    "wireguard-v6-tunnel-addr-",
+)
 
 
 def run(call: Call) -> int:
@@ -92,7 +98,7 @@ def _print_kind(session: Session, kind: str, renamed: dict[str, str]) -> None:
 def _exported(resource: Resource, renamed: dict[str, str]) -> Resource:
     name = resource.name
     if resource.kind == "Node":
-        name = renamed[name] = _kubernetes_name(resource)
+        renamed[resource.name] = name = _kubernetes_name(resource)
     elif resource.kind in ("BGPConfiguration", "FelixConfiguration") and name.startswith(_OF_A_NODE):
         node = name.removeprefix(_OF_A_NODE)
         name = _OF_A_NODE + renamed.get(node, node)
