@@ -431,3 +431,52 @@ def test_deleting_what_is_not_there(percale, tmp_path):
     (tmp_path / "x.yaml").write_text("apiVersion: projectcalico.org/v3\nkind: Profile\nmetadata: {name: a}\n")
     _, _, err = percale("delete", "-f", "x.yaml")
     assert err.startswith("x.yaml:1: Profile a: does not exist\n    --skip-not-exists counts it as deleted\n")
+
+
+def test_a_template_file_of_other_bytes(percale, tmp_path):
+    """What is not UTF-8 in a template file is printed as a mark, and ends nothing."""
+    (tmp_path / "t").write_bytes(b"\xff{{len .}}")
+    assert percale("get", "tiers", "-o", "go-template-file=t") == (0, "\ufffd1", "")
+    status, _, err = percale("get", "tiers", "-o", "go-template-file=.")
+    assert (status, err) == (1, "read .: is a directory\n")
+
+
+@pytest.fixture
+def allocated(percale, tmp_path):
+    """One block with an address of a virtual machine on another host, and one that cools down."""
+    from percale.client import connect
+    from percale.ipam import AutoRequest, Ipam, IpamConfig
+
+    (tmp_path / "p.yaml").write_text(
+        "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: p}\n"
+        "spec: {cidr: 192.0.2.0/28, blockSize: 28}\n---\n"
+        "apiVersion: projectcalico.org/v3\nkind: Node\nmetadata: {name: n1}\n"
+    )
+    assert percale("apply", "-f", "p.yaml").status == 0
+    with connect() as client:
+        ipam = Ipam.of(client.datastore)
+        ipam.set_config(IpamConfig(cooldown_s=600))
+        notes = {"node": "n2", "namespace": "lab", "vmi-name": "vm"}
+        for handle in ("vm", "old"):
+            ipam.auto_assign(AutoRequest("n1", num4=1, handle=handle, attributes=notes))
+        vm, old = ipam.addresses_of("vm")[0], ipam.release_by_handle("old")[0]
+        ipam.set_owner(vm, "vm", alternate={"node": "n3"})
+    return percale, vm, old
+
+
+def test_addresses_of_virtual_machines(allocated):
+    """A borrowed address of a virtual machine is told with its name, and an alternate owner below the active one."""
+    percale, vm, _ = allocated
+    assert f"| {vm} | n2             | 192.0.2.0/28 | n1          | vmi  | lab/vm       |" in (
+        percale("ipam", "show", "--show-borrowed").out
+    )
+    out = percale("ipam", "show", f"--ip={vm}").out
+    assert out.endswith("  vmi-name: vm\nAlternate Owner Attributes:\n  node: n3\n")
+
+
+def test_addresses_that_cool_down(allocated):
+    """An address that cools down is nobody's, and neither to be released nor a leak."""
+    percale, _, old = allocated
+    assert percale("ipam", "show", f"--ip={old}") == (0, f"{old} is not assigned\n", "")
+    assert percale("ipam", "release", f"--ip={old}") == (1, "", f"IP address {old} is not assigned\n")
+    assert f"{old} (handle none): cools down\n" in percale("ipam", "check", "--show-all-ips").out

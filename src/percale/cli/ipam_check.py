@@ -104,8 +104,8 @@ def _told(found: Comparison, *, show: bool) -> Iterator[str]:
 
 def _everything(found: Comparison) -> Iterator[str]:
     for allocation in found.allocations:
-        users = ", ".join(allocation.owners) or ("cooling down" if allocation.cooling else "nobody")
-        yield f"{_allocated(allocation)}: used by {users}"
+        users = ", ".join(allocation.owners) or "nobody"
+        yield f"{_allocated(allocation)}: {'cools down' if allocation.cooling else f'used by {users}'}"
     for use in (*found.outside, *found.unallocated):
         yield f"{use.address}: used by {use.owner}"
 

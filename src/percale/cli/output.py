@@ -151,10 +151,11 @@ def _template_file(path: str) -> Printer:
     def rendered(results: Sequence[Result], around: Surroundings) -> Iterator[str]:
         # Read late, as calicoctl does: the resources are asked for first.
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8", errors="replace") as file:
                 template = file.read()
         except OSError as error:
-            raise CommandFailed(f"open {path}: {(error.strerror or '').lower()}") from error
+            step = "read" if isinstance(error, IsADirectoryError) else "open"
+            raise CommandFailed(f"{step} {path}: {(error.strerror or '').lower()}") from error
         yield from _rendered(template, results, around)
 
     return rendered
