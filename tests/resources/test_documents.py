@@ -377,6 +377,13 @@ class TestFields:
         else:
             assert f'write it in quotes: "{number}"' in refused(text)[0]
 
+    @pytest.mark.parametrize(("number", "text"), [("08", "8"), ("-09", "-9"), ("0_9", "9")])
+    def test_no_octal_number_after_all(self, number, text):
+        """A number that begins like an octal one and is none is a decimal one, with a warning."""
+        document = only(endpoint(metadata=f"  annotations: {{v: {number}}}\n"))
+        assert document.resource.metadata.annotations == {"v": text}
+        assert f"the unquoted {number} becomes the text '{text}'" in str(document.warnings[0])
+
     def test_keys_are_scalars_too(self):
         """The label n is the label false, with a warning."""
         document = only(endpoint(metadata="  labels: {n: a}\n"))

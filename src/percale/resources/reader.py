@@ -169,7 +169,7 @@ class Reader:
         text = text_of(value)
         if node.text is None or node.text == text or value is None:
             return text
-        if isinstance(value, float) and node.text.lstrip("+-").replace("_", "").isdigit():
+        if isinstance(value, float) and _is_beyond_64_bits(node.text):
             message = f"the unquoted number {node.text} does not fit 64 bits and would become the text {text!r}"
             return self._refuse(node, place, message, f'write it in quotes: "{node.text}"')
         message = f"the unquoted {node.text} becomes the text {text!r}"
@@ -353,3 +353,9 @@ def _suggestion(name: str, owner: type, place: Place) -> str:
         if name in _fields(ObjectMeta):
             return f"{name!r} belongs under metadata"
     return f"known here: {', '.join(sorted(set(known)))}"
+
+
+def _is_beyond_64_bits(text: str) -> bool:
+    """Reports whether a text is a whole number that 64 bits cannot hold, so that it would lose digits."""
+    digits = text.lstrip("+-").replace("_", "")
+    return digits.isdecimal() and int(digits) >= 2**63
