@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_blocks_in_pools_that_left_the_node_are_given_up(cluster):
 def test_unreadable_pool_is_left_out(cluster, caplog, broken):
     """A pool with a member that cannot be read is reported and treated as absent."""
     spec = {"cidr": "10.9.0.0/24"} | broken
-    cluster.put("IPPool", "ippools", "a", spec, annotations={"seen": str(id(cluster))})
+    cluster.put("IPPool", "ippools", "a", spec, annotations={"seen": str(uuid4())})
     assert cluster.ipam.auto_assign(request()).error is None
     assert "pool left out" in caplog.text
 

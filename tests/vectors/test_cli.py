@@ -128,7 +128,9 @@ def _mismatch_warns(case: Case, recorded: Ran, run: Run) -> Ran:
     if "version mismatch." not in recorded.stderr:
         return recorded
     allowed = run({**case, "argv": [*case["argv"], "--allow-version-mismatch"]})
-    warning = "warning: the cluster's version is v3.30.1, percale speaks for v3.33.0"
+    stored = [value for step in case["setup"] for value in step.get("put", {}).values() if isinstance(value, dict)]
+    version = next(value["spec"]["calicoVersion"] for value in stored if value.get("kind") == "ClusterInformation")
+    warning = f"warning: the cluster's version is {version}, percale speaks for v3.33.0"
     return allowed._replace(help=(f"{warning} (--allow-version-mismatch silences this)\n", *allowed.help))
 
 
@@ -140,9 +142,11 @@ def _nothing_configured_is_embedded(case: Case, recorded: Ran, run: Run) -> Ran:
 
 
 def _json_patch_is_one(case: Case, recorded: Ran, run: Run) -> Ran:
-    """``patch --type json`` does a JSON patch."""
-    if case["argv"][:1] != ["patch"] or "json" not in case["argv"]:
+    """``patch --type json`` does a JSON patch, which is a list of operations."""
+    if case["argv"][:1] != ["patch"] or not {"json", "--type=json", "-tjson", "-t=json"} & set(case["argv"]):
         return recorded
+    if not any(word.lstrip().removeprefix("--patch=").startswith("[") for word in case["argv"]):
+        return Ran(1, "", "hit error: performing json patch: invalid JSON document\n")
     kind = next(info.kind for info in KINDS.values() if case["argv"][1] in info.aliases)
     return Ran(0, f"Successfully patched 1 '{kind}' resource\n", "")
 
@@ -153,9 +157,11 @@ def _object_is_named(_case: Case, recorded: Ran, _run: Run) -> Ran:
     return recorded._replace(stderr=dumped.sub(r"\1(\3/\2)", recorded.stderr))
 
 
-def _templates_have_no_guard(_case: Case, recorded: Ran, _run: Run) -> Ran:
-    """A template that calicoctl's own guard fails on, ``{{len .}}`` of one list, is evaluated."""
-    return Ran(0, "1", "") if "ApplyInjectionDetection" in recorded.stderr else recorded
+def _templates_have_no_guard(case: Case, recorded: Ran, run: Run) -> Ran:
+    """A template that calicoctl's own guard fails on is evaluated: ``{{len .}}`` of one list is 1."""
+    if "ApplyInjectionDetection" not in recorded.stderr:
+        return recorded
+    return Ran(0, "1" if "go-template={{len .}}" in case["argv"] else run(case).stdout, "")
 
 
 def _wrong_network_is_cited(case: Case, recorded: Ran, _run: Run) -> Ran:
@@ -175,7 +181,18 @@ def _check_needs_no_kubernetes(case: Case, recorded: Ran, run: Run) -> Ran:
     return Ran(0, "".join([*told[:-1], f"Check complete; found {len(shown)} problems.\n"]), "")
 
 
+def _node_run_is_no_container(case: Case, recorded: Ran, run: Run) -> Ran:
+    """What ``node run --dryrun`` prints makes a node and starts percale's agent; there is no container."""
+    if case["argv"][:2] != ["node", "run"] or "docker run" not in recorded.stdout:
+        return recorded
+    plan = run(case)
+    assert "kind: Node" in plan.stdout
+    assert "percale agent" in plan.stdout.splitlines()[-1]
+    return Ran(0, plan.stdout, "", plan.help)
+
+
 _DIFFERENCES = (
+    _node_run_is_no_container,
     _check_needs_no_kubernetes,
     _wrong_network_is_cited,
     _mismatch_warns,
@@ -237,13 +254,14 @@ def _check_help(case: Case, got: Ran, expected: Ran) -> None:
     if expected.help:
         assert got.help == expected.help
         return
-    verb, reads_files = case["argv"][0] if case["argv"] else "", "-f" in case["argv"]
+    verb = next((word for word in case["argv"] if not word.startswith("-")), "")
+    reads_files = any(word.startswith(("-f", "--filename")) for word in case["argv"])
     for line in got.help:
         match = _HELP.match(line)
         assert match
         assert reads_files or verb in ("label", "patch")
         if match["place"]:
-            assert match["place"] == "stdin" or match["place"] in case["files"]
+            assert match["place"] == "stdin" or os.path.normpath(match["place"]) in case["files"]
     nothing_read = "no resources specified" in got.stderr or "no such file" in got.stderr
     if got.exit and reads_files and verb in _WRITING and not nothing_read:
         assert got.help
