@@ -62,9 +62,27 @@ def test_help_of_the_program(percale, words):
 
 
 def test_help_of_a_group(percale):
-    """A group alone, and with a verb that it does not have, prints its verbs."""
-    assert percale("cni").out == percale("cni", "frobnicate").out
+    """A group alone prints its verbs."""
     assert "cni install" in percale("cni").out
+
+
+@pytest.mark.parametrize(
+    ("words", "err"),
+    [
+        (["cni", "frobnicate"], 'unknown command "frobnicate" for "percale cni"\n'),
+        (
+            ["datastore", "bakup", "monday.db"],
+            'unknown command "bakup" for "percale datastore"\n\nDid you mean this?\n\tbackup\n\n',
+        ),
+        (
+            ["datastore", "migrate", "luck"],
+            'unknown command "luck" for "percale datastore migrate"\n\nDid you mean this?\n\tlock\n\n',
+        ),
+    ],
+)
+def test_mistyped_verbs_of_a_group(percale, words, err):
+    """A verb that a group does not have is an error, so that nobody takes help for a backup."""
+    assert percale(*words) == (1, "", err)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ __all__ = [
     "Command",
     "CommandFailed",
     "Flag",
+    "is_calicos",
     "knows",
     "read_arguments",
 ]
@@ -170,9 +171,14 @@ class Call:
         self.program, self.arguments = program, arguments
 
 
+def is_calicos(program: str) -> bool:
+    """Reports whether a program's name is one of Calico's, which promises Calico's grammar."""
+    return program in _CALICOS_NAMES
+
+
 def knows(program: str, thing: _Possibly) -> bool:
     """Reports whether a program of this name has a flag or a verb: by a name of Calico's it is Calico's program."""
-    return not thing.own or program not in _CALICOS_NAMES
+    return not thing.own or not is_calicos(program)
 
 
 def read_arguments(words: Iterable[str], flags: Iterable[Flag], arguments: Arguments) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
-from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, knows, read_arguments
+from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, is_calicos, knows, read_arguments
 from percale.cli.verbs import VERBS, find_verb, first_word, verbs_like
 
 __all__ = ["main"]
@@ -63,6 +63,8 @@ def _run(program: str, words: list[str]) -> int:
     arguments = Arguments()
     read_arguments(rest, [flag for flag in flags if knows(program, flag)], arguments)
     if module is None:
+        if arguments.positionals and not is_calicos(program):
+            raise CommandFailed(_unknown(program, arguments.positionals[0], verb))
         return _print_overview(program, verb)
     if helps or arguments.switch("help"):
         from percale.cli.help import command_help
@@ -109,9 +111,9 @@ def _cleaned(text: str) -> str:
     return text.removeprefix("error unmarshaling JSON: while decoding JSON: json: ")
 
 
-def _unknown(program: str, word: str) -> str:
-    text = f'unknown command "{word}" for "{program}"'
-    close = verbs_like(word, program)
+def _unknown(program: str, word: str, group: str = "") -> str:
+    text = f'unknown command "{word}" for "{f"{program} {group}".rstrip()}"'
+    close = verbs_like(word, program, group)
     if not close:
         return text
     return f"{text}\n\nDid you mean this?\n" + "".join(f"\t{verb}\n" for verb in close)

@@ -126,9 +126,11 @@ def _next_word(words: list[str]) -> int | None:
     return None
 
 
-def verbs_like(word: str, program: str) -> list[str]:
-    """Return the verbs and groups that somebody may have meant by a word, in order."""
-    known = sorted({verb.partition(" ")[0] for verb in verbs_of(program)} | {"help"})
+def verbs_like(word: str, program: str, group: str = "") -> list[str]:
+    """Return the verbs and groups that somebody may have meant by a word, of the program or of one group, in order."""
+    start = f"{group} " if group else ""
+    behind = (verb.removeprefix(start) for verb in verbs_of(program) if verb.startswith(start))
+    known = sorted({verb.partition(" ")[0] for verb in behind} | (set() if group else {"help"}))
     typed = word.lower()
     return [verb for verb in known if verb.startswith(typed) or _distance(typed, verb) <= _NEAR]
 
