@@ -52,7 +52,15 @@ def test_reading_does_not_import_the_parser(store):
 
 
 @pytest.mark.parametrize(
-    ("name", "called"), [("calicoctl", "calicoctl"), ("kubectl-calico", "kubectl-calico"), ("percale", "percale")]
+    ("name", "called"),
+    [
+        ("calicoctl", "calicoctl"),
+        ("kubectl-calico", "kubectl-calico"),
+        ("kubectl-other", "kubectl-calico"),
+        ("kubectl-percale", "kubectl-percale"),
+        ("percale", "percale"),
+        ("percale3", "percale"),
+    ],
 )
 def test_names_of_the_program(tmp_path, name, called):
     """The program calls itself what it was started as."""

@@ -121,9 +121,9 @@ def _unknown(program: str, word: str, group: str = "") -> str:
 
 def _program_name(started: str) -> str:
     name = os.path.basename(started)
-    if name.startswith("kubectl-"):
+    if name.startswith("kubectl-") and name != "kubectl-percale":
         return "kubectl-calico"
-    return name if name == "calicoctl" else "percale"
+    return name if name in ("calicoctl", "kubectl-percale") else "percale"
 
 
 def _report(error: Exception) -> int:
