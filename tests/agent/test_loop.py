@@ -13,7 +13,7 @@ from percale.agent.status import Status, StatusBoard
 from percale.calc.calculation import Calculation
 from percale.dataplane.dataplane import Applied
 from percale.dataplane.twin import TwinDataplane
-from percale.datastore.seams import InSync, NumberRevision, Resync, SyncerUpdate
+from percale.datastore.seams import InSync, Interrupted, NumberRevision, Resync, SyncerUpdate
 from percale.errors import PercaleError, Problem
 from percale.resources import (
     Key,
@@ -109,6 +109,16 @@ def test_nothing_more_counts_as_programmed_while_history_is_lost(agent):
     agent.hear(Resync(("Tier", "WorkloadEndpoint"), "compacted"), agent.update(TIER))
     assert agent.board.status.programmed == NumberRevision(1)
     assert agent.synced(ENDPOINT).programmed == NumberRevision(10)
+
+
+def test_a_datastore_that_cannot_be_followed_is_told_with_the_reason(agent):
+    """From Interrupted to the next InSync the board says why its view is old; nothing is taken out."""
+    agent.synced(TIER, ENDPOINT)
+    agent.hear(Interrupted(("Tier",), "etcd does not answer"))
+    status = agent.board.status
+    assert (status.in_sync, status.behind, status.endpoints) == (False, "etcd does not answer", 1)
+    status = agent.synced()
+    assert (status.in_sync, status.behind) == (True, "")
 
 
 def test_a_change_without_effect_here_still_moves_the_revision(agent):

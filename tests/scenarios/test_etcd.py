@@ -131,7 +131,7 @@ def test_the_agent_enforces_what_etcd_holds(etcd_site):
 def test_losing_etcd_changes_nothing_and_its_return_is_noticed(etcd_site):
     """Without etcd all programmed stays in force and the status says so; what is written afterwards is enforced."""
     etcd_site.stop_etcd()
-    await_(lambda: not etcd_site.status()["inSync"])
+    await_(lambda: f"In sync:     no: etcd at {_URL}" in etcd_site.command("status"))
     assert passing(etcd_site, (_OPEN, _CLOSED)) == both(_OPEN)
     etcd_site.start_etcd()
     etcd_site.apply(_policy(8081))

@@ -67,7 +67,8 @@ class Loop:
         self._resync_s, self._clock = resync_s, clock
         self._log = Log("agent")
         self._revision: Revision | None = None
-        self._in_sync = self._behind = self._stopping = False
+        self._in_sync = self._stopping = False
+        self._behind = ""
         self._invalid: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._snapshot = ExitStack()
@@ -108,13 +109,13 @@ class Loop:
             case InSync(revision):
                 self._snapshot.close()
                 self._calculation.in_sync()
-                self._revision, self._in_sync, self._behind = revision, True, False
+                self._revision, self._in_sync, self._behind = revision, True, ""
                 self._log.info("in-sync", revision=revision)
             case Resync(kinds, reason):
-                self._behind = True
+                self._behind = reason
                 self._log.warning("resync", kinds=",".join(kinds), reason=reason)
             case Interrupted(kinds, reason):
-                self._behind = True
+                self._behind = reason
                 self._log.warning("datastore-lost", kinds=",".join(kinds), reason=reason)
 
     def _note_validity(self, key: str, problem: str) -> None:
@@ -182,7 +183,8 @@ class Loop:
         # While a list is under way its revision is named before all that belongs to it has been seen; and what cannot
         # be followed may be anywhere.
         in_sync = self._in_sync and not self._behind
-        news: dict[str, Any] = {"seen": self._revision, "in_sync": in_sync, "invalid": dict(self._invalid)}
+        news: dict[str, Any] = {"seen": self._revision, "in_sync": in_sync, "behind": self._behind}
+        news |= {"invalid": dict(self._invalid)}
         if in_sync and not self._failing:
             news |= {"programmed": self._revision, "programmed_at": time.time(), "fault": ""}
         self._board.post(

@@ -19,7 +19,7 @@ class Status:
     """The agent at one moment.
 
     ``in_sync`` is whether its view of the datastore is complete: not before the first snapshot, nor while the datastore
-    cannot be followed. ``seen`` is how far that view goes, ``programmed`` how far the kernel is: what was written
+    cannot be followed, for the reason in ``behind``. ``seen`` is how far that view goes, ``programmed`` how far the kernel is: what was written
     at or before that revision is enforced. ``invalid`` maps resources that are stored but unusable, and so treated as
     absent, to the reason. ``endpoints`` to ``elements`` count what is programmed. ``fault`` is what the last attempt to
     program failed with, empty when it succeeded.
@@ -29,6 +29,7 @@ class Status:
     pid: int
     started_at: float
     in_sync: bool = False
+    behind: str = ""
     seen: Revision | None = None
     programmed: Revision | None = None
     endpoints: int = 0
@@ -48,6 +49,7 @@ class Status:
             "pid": self.pid,
             "startedAt": self.started_at,
             "inSync": self.in_sync,
+            "behind": self.behind,
             "seenRevision": None if self.seen is None else str(self.seen),
             "programmedRevision": None if self.programmed is None else str(self.programmed),
             "programmedAt": self.programmed_at or None,

@@ -66,7 +66,7 @@ def _print(status: dict[str, Any], *, as_json: bool) -> int:
 def _lines(status: dict[str, Any]) -> list[str]:
     lines = [
         f"Node:        {status['node']} (process {status['pid']})",
-        f"In sync:     {'yes' if status['inSync'] else 'no'}",
+        f"In sync:     {'yes' if status['inSync'] else ': '.join(filter(None, ('no', status['behind'])))}",
         f"Programmed:  revision {status['programmedRevision']} of {status['seenRevision']}",
         f"Endpoints:   {status['endpoints']}",
         f"Programs:    {status['programs']}",
