@@ -4,8 +4,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from percale.cli.command import Call, Command
+
+if TYPE_CHECKING:
+    from percale.resources.reference import FieldNote
 
 __all__ = ["COMMAND", "run"]
 
@@ -16,10 +21,11 @@ COMMAND = Command(
     most=1,
     example="fields ippool.spec.blockSize",
 )
+_WIDTH = 100
 
 
 def run(call: Call) -> int:
-    """Print a note on a field, and a table of what is inside."""
+    """Print a note on a field, and one on each field inside."""
     from percale.resources.reference import field_note
 
     note = field_note(call.arguments.positionals[0])
@@ -31,11 +37,19 @@ def run(call: Call) -> int:
         *(("RULE", rule) for rule in note.rules),
     ]
     sys.stdout.write("".join(f"{name:<8} {value}\n" for name, value in facts if value))
-    if note.text:
-        sys.stdout.write(f"\n{note.text}\n")
-    if note.members:
-        rows = [(member.path.rpartition(".")[2], member.type_words, member.text) for member in note.members]
-        width, kinds = (max(len(row[at]) for row in rows) for at in (0, 1))
-        lines = (f"  {name:<{width}}  {kind:<{kinds}}  {text}".rstrip() for name, kind, text in rows)
-        sys.stdout.write("\n" + "\n".join(lines) + "\n")
+    sys.stdout.write("".join(f"{line}\n" for line in ("", *_folded(note.text, ""))))
+    for member in note.members:
+        sys.stdout.write("".join(f"{line}\n" for line in ("", *_entry(member))))
     return 0
+
+
+def _entry(note: FieldNote) -> Iterator[str]:
+    """A field inside: its name and type, then its meaning."""
+    yield f"  {note.name}: {note.type_words}" + (f"; default {note.default}" if note.default else "")
+    yield from _folded(note.text, "      ")
+
+
+def _folded(text: str, indentation: str) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(text, _WIDTH, initial_indent=indentation, subsequent_indent=indentation, break_on_hyphens=False)

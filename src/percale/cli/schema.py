@@ -21,7 +21,8 @@ def run(call: Call) -> int:
     """Print the schema with two blanks of indentation."""
     import msgspec
 
-    from percale.resources.reference import field_note, json_schema
+    from percale.resources.json_schema import json_schema
+    from percale.resources.reference import field_note
 
     words = call.arguments.positionals
     schema = json_schema(field_note(words[0].partition(".")[0]).kind if words else "")

@@ -12,11 +12,12 @@ __all__ = ["ClusterInformation", "ClusterInformationSpec"]
 class ClusterInformationSpec(Value, frozen=True, kw_only=True):
     """Identity, version and readiness of the datastore; ``datastore_ready`` false makes agents and plugins wait."""
 
-    cluster_guid: str = ""
-    cluster_type: str = ""
-    calico_version: str = ""
+    cluster_guid: str = ""  #: The cluster's identity, made at its first start: a UUID as 32 hexadecimal digits.
+    cluster_type: str = ""  #: What the cluster consists of: a list of words joined by commas, such as k8s,bgp.
+    calico_version: str = ""  #: The release of Calico that last initialised the cluster.
+    #: Whether the datastore may be used; false, as during a migration, makes agents and plugins wait.
     datastore_ready: bool | None = None
-    variant: str = ""
+    variant: str = ""  #: The edition of Calico that last initialised the cluster.
 
 
 class ClusterInformation(Resource, frozen=True, kw_only=True):

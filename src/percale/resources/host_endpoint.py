@@ -13,9 +13,9 @@ __all__ = ["EndpointPort", "HostEndpoint", "HostEndpointSpec"]
 class EndpointPort(Canonical, frozen=True, kw_only=True):
     """A port of the host with the name by which policy rules may refer to it."""
 
-    name: str = written(str)
-    protocol: Protocol = written(int)
-    port: UInt16 = written(int)
+    name: str = written(str)  #: The name by which rules refer to the port; it stands once on an endpoint.
+    protocol: Protocol = written(int)  #: The protocol of the port: TCP, UDP or SCTP, or its number.
+    port: UInt16 = written(int)  #: The number of the port.
 
 
 class HostEndpointSpec(Value, frozen=True, kw_only=True):

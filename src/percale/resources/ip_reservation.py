@@ -12,7 +12,8 @@ __all__ = ["IPReservation", "IPReservationSpec"]
 class IPReservationSpec(Value, frozen=True, kw_only=True):
     """The reserved networks."""
 
-    reserved_cidrs: tuple[str, ...] = ()  #: Addresses that are never given out by themselves.
+    #: Networks whose addresses are not given out by themselves; a request for such an address is still granted.
+    reserved_cidrs: tuple[str, ...] = ()
 
 
 class IPReservation(Resource, frozen=True, kw_only=True):

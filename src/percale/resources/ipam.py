@@ -25,11 +25,15 @@ __all__ = [
 class IPAMConfigurationSpec(Value, frozen=True, kw_only=True):
     """How blocks are given to hosts; ``max_blocks_per_host`` 0 is no limit."""
 
+    #: Whether a host takes addresses from its own blocks only, never from another host's; false unless given.
     strict_affinity: bool = written(bool)
-    max_blocks_per_host: Int32 = 0
+    max_blocks_per_host: Int32 = 0  #: The most blocks that one host may hold; 0 is no limit.
+    #: Whether a host that runs out of addresses gets another block by itself; true unless given.
     auto_allocate_blocks: bool = written(bool)
+    #: Whether a KubeVirt virtual machine keeps its addresses when it restarts or moves: Enabled, the default, or
+    #: Disabled.
     kube_virt_vm_address_persistence: str | None = None
-    ip_cooldown_seconds: Int32 = 0
+    ip_cooldown_seconds: Int32 = 0  #: The seconds for which a released address is not given out again; 0 is none.
 
 
 class IPAMConfiguration(Resource, frozen=True, kw_only=True):
@@ -41,11 +45,11 @@ class IPAMConfiguration(Resource, frozen=True, kw_only=True):
 class BlockAffinitySpec(Value, frozen=True, kw_only=True):
     """Which host (or ``virtual`` owner) a block belongs to, and how firmly."""
 
-    state: str = written(str)
-    node: str = written(str)
-    type: str = ""
-    cidr: str = written(str)
-    deleted: Flag = written(bool)
+    state: str = written(str)  #: How firm the tie is: pending, confirmed or pendingDeletion; empty counts as confirmed.
+    node: str = written(str)  #: The host, or the virtual owner, to which the block belongs.
+    type: str = ""  #: What kind of owner it is: host or virtual.
+    cidr: str = written(str)  #: The block.
+    deleted: Flag = written(bool)  #: Whether the tie is being deleted; only the store's own programs set it.
 
 
 class BlockAffinity(Resource, frozen=True, kw_only=True):
@@ -57,24 +61,32 @@ class BlockAffinity(Resource, frozen=True, kw_only=True):
 class AllocationAttribute(Value, frozen=True, kw_only=True):
     """Who holds the addresses that refer to this entry."""
 
-    handle_id: str | None = msgspec.field(default=None, name="handle_id")
+    handle_id: str | None = msgspec.field(default=None, name="handle_id")  #: The handle of the addresses' owner.
+    #: Facts about the owner, such as its pod, namespace and node.
     secondary: dict[str, str] = msgspec.field(default_factory=dict)
+    #: Facts about a second owner, to which the addresses pass when a virtual machine moves to another host.
     alternate_owner_attrs: dict[str, str] = msgspec.field(default_factory=dict)
+    #: When the addresses were released and their cooldown began; absent while they are in use.
     released_at: Time | None = None
 
 
 class IPAMBlockSpec(Value, frozen=True, kw_only=True):
     """A block: for each address its attribute or nothing, and the free addresses in order of reuse."""
 
-    cidr: str = written(str)
-    affinity: str | None = None
-    affinity_claim_time: Time | None = None
+    cidr: str = written(str)  #: The range of the block.
+    affinity: str | None = None  #: The block's owner: host: or virtual: and its name; absent where it has none.
+    affinity_claim_time: Time | None = None  #: When the owner got the block.
+    #: For each address of the block, the index of its entry in attributes, or null for one that is free.
     allocations: tuple[Int64 | None, ...] | None = written(lambda: None)
+    #: The free addresses by their position in the block, in the order in which they will be given out.
     unallocated: tuple[Int64, ...] | None = written(lambda: None)
+    #: Who holds addresses; allocations refer to the entries by index.
     attributes: tuple[AllocationAttribute, ...] | None = written(lambda: None)
-    sequence_number: UInt64 = written(int)
+    sequence_number: UInt64 = written(int)  #: A number that every change of the block increases.
+    #: For each address by its position, the sequence number at which it was given out.
     sequence_number_for_allocation: dict[str, UInt64] | None = written(lambda: None)
-    deleted: bool = written(bool)
+    deleted: bool = written(bool)  #: Whether the block is being deleted.
+    #: Whether only the owner may take addresses; what stands in the configuration goes before it.
     strict_affinity: bool = written(bool)
 
 
@@ -87,9 +99,10 @@ class IPAMBlock(Resource, frozen=True, kw_only=True):
 class IPAMHandleSpec(Value, frozen=True, kw_only=True):
     """How many addresses of each block one owner holds."""
 
-    handle_id: str = written(str)
+    handle_id: str = written(str)  #: The handle: any text that names one owner.
+    #: How many addresses the owner holds in each block, by the block's CIDR.
     block: dict[str, Int64] | None = written(lambda: None)
-    deleted: bool = written(bool)
+    deleted: bool = written(bool)  #: Whether the handle is being deleted.
 
 
 class IPAMHandle(Resource, frozen=True, kw_only=True):

@@ -15,30 +15,40 @@ class NetworkPolicySpec(Canonical, frozen=True, kw_only=True):
     """Ordered rules for the endpoints of one namespace that the selector matches; no order means last."""
 
     tier: str = ""  #: The tier in which the policy stands; default unless given.
-    order: Number | None = None  #: Policies with a lower order come first; without one they come last.
+    #: Policies of a tier with a lower order come first, those without one last; names break ties.
+    order: Number | None = None
     ingress: tuple[Rule, ...] = ()  #: Rules for flows to the endpoints; the first that matches decides.
     egress: tuple[Rule, ...] = ()  #: Rules for flows from the endpoints; the first that matches decides.
-    selector: str = ""  #: The endpoints to which the policy applies; all() unless given.
-    types: tuple[str, ...] = ()  #: Ingress, Egress or both; unless given, what the rules imply.
-    service_account_selector: str = ""  #: Only pods whose service account matches.
-    performance_hints: tuple[str, ...] = ()  #: Hints to the dataplane.
+    selector: str = ""  #: The endpoints of the policy's namespace to which it applies; all() unless given.
+    #: The directions that the policy governs: Ingress, Egress or both; unless given, what the rules imply.
+    types: tuple[str, ...] = ()
+    service_account_selector: str = ""  #: Only endpoints of pods whose service account matches; any unless given.
+    #: Hints to the dataplane: AssumeNeededOnEveryNode prepares the policy where no endpoint needs it yet.
+    performance_hints: tuple[str, ...] = ()
 
 
 class GlobalNetworkPolicySpec(Canonical, frozen=True, kw_only=True):
     """Ordered rules for endpoints of all namespaces and for host endpoints; no order means last."""
 
     tier: str = ""  #: The tier in which the policy stands; default unless given.
-    order: Number | None = None  #: Policies with a lower order come first; without one they come last.
+    #: Policies of a tier with a lower order come first, those without one last; names break ties.
+    order: Number | None = None
     ingress: tuple[Rule, ...] = ()  #: Rules for flows to the endpoints; the first that matches decides.
     egress: tuple[Rule, ...] = ()  #: Rules for flows from the endpoints; the first that matches decides.
-    selector: str = ""  #: The endpoints to which the policy applies; all() unless given.
-    types: tuple[str, ...] = ()  #: Ingress, Egress or both; unless given, what the rules imply.
-    do_not_track: bool = False  #: Apply before connection tracking.
-    pre_dnat: bool = False  #: Apply before destinations are translated.
-    apply_on_forward: bool = False  #: Apply to what the host forwards, too.
-    service_account_selector: str = ""  #: Only pods whose service account matches.
-    namespace_selector: str = ""  #: Only endpoints in namespaces that match.
-    performance_hints: tuple[str, ...] = ()  #: Hints to the dataplane.
+    selector: str = ""  #: The workload and host endpoints to which the policy applies; all() unless given.
+    #: The directions that the policy governs: Ingress, Egress or both; unless given, what the rules imply.
+    types: tuple[str, ...] = ()
+    #: Apply to host endpoints before connection tracking, so both directions need rules; needs applyOnForward.
+    do_not_track: bool = False
+    #: Apply to host endpoints before destinations are translated; ingress only, needs applyOnForward.
+    pre_dnat: bool = False
+    #: Apply at host endpoints also to traffic that the host forwards, not only to its own.
+    apply_on_forward: bool = False
+    service_account_selector: str = ""  #: Only endpoints of pods whose service account matches; any unless given.
+    #: Only workload endpoints in namespaces that match; unless given, any, and host endpoints.
+    namespace_selector: str = ""
+    #: Hints to the dataplane: AssumeNeededOnEveryNode prepares the policy where no endpoint needs it yet.
+    performance_hints: tuple[str, ...] = ()
 
 
 class NetworkPolicy(Resource, frozen=True, kw_only=True):

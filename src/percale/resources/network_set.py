@@ -12,7 +12,7 @@ __all__ = ["GlobalNetworkSet", "NetworkSet", "NetworkSetSpec"]
 class NetworkSetSpec(Value, frozen=True, kw_only=True):
     """CIDRs or bare addresses of either family, as written."""
 
-    nets: tuple[str, ...] = ()  #: The networks, to which selectors of rules refer by labels.
+    nets: tuple[str, ...] = ()  #: CIDRs or addresses of either family; rules select the set by its labels.
 
 
 class NetworkSet(Resource, frozen=True, kw_only=True):

@@ -18,8 +18,11 @@ DEFAULT_ALLOW_PROFILE = "projectcalico-default-allow"
 class ProfileSpec(Value, frozen=True, kw_only=True):
     """Rules that come after all tiers, and labels that the endpoint inherits."""
 
+    #: Rules for flows to the endpoints, after all tiers; the first that matches decides.
     ingress: tuple[Rule, ...] = ()
+    #: Rules for flows from the endpoints, after all tiers; the first that matches decides.
     egress: tuple[Rule, ...] = ()
+    #: Labels that the endpoints inherit, unless they have a label of the same name themselves.
     labels_to_apply: dict[str, str] = msgspec.field(default_factory=dict)
 
 

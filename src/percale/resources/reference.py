@@ -1,59 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the fields of a kind are: type, default, rules and meaning, taken from the models and the checks themselves.
 
-The meaning of a field is the comment ``#:`` behind it, read from the source only when somebody asks.
+The meaning of a field is the comment ``#:`` behind it or, where that does not fit, in the lines above it. It is read
+from the source only when somebody asks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import inspect as types
 
-from percale.errors import NotFound
-from percale.resources.kinds import KINDS
-from percale.resources.resource import API_VERSION
-from percale.resources.value import Value
+from percale.errors import Problem, ValidationError
+from percale.resources.kinds import KINDS, KindInfo
+from percale.resources.scalars import text_of
 
-__all__ = ["FieldNote", "field_note", "json_schema"]
+__all__ = ["FieldNote", "field_note", "first_sentence", "present"]
 
-_NOTE = re.compile(r"^    (\w+): .*#: (.+)$", re.MULTILINE)
-_SPECIAL: dict[str, tuple[str, dict[str, Any]]] = {
-    "Port": ("port number, range or name", {"type": ["integer", "string"]}),
-    "Protocol": ("protocol name or number", {"type": ["integer", "string"]}),
-    "DSCP": ("code point name or number", {"type": ["integer", "string"]}),
-    "ASNumber": ("AS number", {"type": ["integer", "string"]}),
-    "IntOrString": ("number or text", {"type": ["integer", "string"]}),
-    "Duration": ("duration such as 1m30s", {"type": "string"}),
-    "Time": ("moment in RFC 3339", {"type": "string", "format": "date-time"}),
-    "Flag": ("true or false", {"type": "boolean"}),
-    "Number": ("number", {"type": "number"}),
+_NOTE = re.compile(r"(?P<above>(?:^    #: .*\n)*)^    (?P<name>\w+): .*?(?:  #: (?P<behind>.+))?$", re.MULTILINE)
+_SPECIAL = {
+    "Port": ("port number, range or name", "port numbers, ranges or names"),
+    "Protocol": ("protocol name or number", "protocol names or numbers"),
+    "DSCP": ("code point name or number", "code point names or numbers"),
+    "ASNumber": ("AS number", "AS numbers"),
+    "IntOrString": ("number or text", "numbers or texts"),
+    "Duration": ("duration such as 1m30s", "durations such as 1m30s"),
+    "Time": ("moment in RFC 3339", "moments in RFC 3339"),
+    "Flag": ("true or false", "true or false"),
+    "Number": ("number", "numbers"),
 }
 
 
 @dataclass(frozen=True)
 class FieldNote:
-    """One field of a kind; ``members`` are the fields of an object, or of the objects in a list."""
+    """One field of a kind; ``members`` are the fields of an object, or of the objects in a list.
+
+    ``path`` is empty for the kind itself. ``keywords`` are what JSON Schema can say of the ``rules``.
+    """
 
     path: str
     type_words: str
+    kind: str
     default: str = ""
     rules: tuple[str, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
     structure: type[msgspec.Struct] | None = None
-    kind: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
 
     @property
     def members(self) -> tuple[FieldNote, ...]:
         """The fields inside, in the order in which Calico writes them."""
-        if self.structure is None:
-            return ()
-        return tuple(_note(self, field, self.structure) for field in _struct(self.structure).fields)
+        return tuple(_note(self, each, self.structure) for each in fields_of(self.structure)) if self.structure else ()
 
     @property
     def tree(self) -> Iterator[FieldNote]:
@@ -64,129 +71,102 @@ class FieldNote:
 
 
 def field_note(path: str) -> FieldNote:
-    """Return what ``KIND`` or ``KIND.path.to.field`` is; case does not matter. Raises NotFound."""
+    """Return what ``KIND`` or ``KIND.path.to.field`` is; case, aliases and indices do not matter.
+
+    Raises ValidationError for what does not exist, with what may have been meant.
+    """
     word, *steps = path.split(".")
-    info = next((info for info in KINDS.values() if word.lower() in {info.kind.lower(), *info.aliases}), None)
-    if info is None:
-        raise NotFound("Kind", word, cause=f"known kinds: {', '.join(KINDS)}")
-    note = FieldNote("", "object", text=_first_sentence(info.type), structure=info.type, kind=info.kind)
+    info = _kind(word)
+    note = FieldNote("", "object", info.kind, text=first_sentence(info.type), structure=info.type)
     for step in steps:
-        members = {member.path.rpartition(".")[2].lower(): member for member in note.members}
-        name = step.partition("[")[0].lower()
-        if name not in members:
-            known = ", ".join(member.path.rpartition(".")[2] for member in members.values())
-            raise NotFound("Field", path, cause=f"known here: {known or 'nothing'}")
-        note = members[name]
+        members = {member.name.lower(): member for member in note.members}
+        member = members.get(step.partition("[")[0].lower())
+        if member is None:
+            known = {name: one.name for name, one in members.items()}
+            raise _unknown(f"{info.kind}.{note.path}".rstrip("."), "field", step, known)
+        note = member
     return note
 
 
-def json_schema(kind: str = "") -> dict[str, Any]:
-    """Return the JSON Schema of a kind's documents, or of any kind's; descriptions are those of the reference."""
-    kinds = [kind] if kind else [info.kind for info in KINDS.values() if info.aliases]
-    definitions: dict[str, Any] = {}
-    for one in kinds:
-        _define(field_note(one), definitions)
-        head = {"apiVersion": {"const": API_VERSION}, "kind": {"const": one}}
-        definitions[one]["properties"] = head | definitions[one]["properties"]
-        definitions[one]["required"] = ["apiVersion", "kind", "metadata"]
-    references = [{"$ref": f"#/$defs/{one}"} for one in kinds]
-    choice: dict[str, Any] = references[0] if kind else {"oneOf": references}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **choice, "$defs": definitions}
+def _kind(word: str) -> KindInfo:
+    named = {name: info for info in KINDS.values() for name in (*info.short_names, *info.aliases, info.kind.lower())}
+    if word.lower() not in named:
+        raise _unknown("", "kind", word, {name: info.kind for name, info in named.items()})
+    return named[word.lower()]
 
 
-def _define(note: FieldNote, definitions: dict[str, Any]) -> None:
-    assert note.structure is not None
-    name = note.structure.__name__
-    if name in definitions:
-        return
-    properties: dict[str, Any] = {}
-    text = _first_sentence(note.structure)
-    definitions[name] = {
-        "type": "object",
-        "description": text,
-        "properties": properties,
-        "additionalProperties": False,
-    }
-    for member, field in zip(note.members, _struct(note.structure).fields, strict=True):
-        schema = _schema(field.type)
-        words = " ".join(filter(None, (member.text, *(f"Must be {rule}." for rule in member.rules))))
-        properties[field.encode_name] = schema | ({"description": words} if words else {})
-        if member.structure:
-            _define(member, definitions)
+def _unknown(where: str, what: str, word: str, known: Mapping[str, str]) -> ValidationError:
+    from difflib import get_close_matches  # slow to import; only the unlucky pay
+
+    if close := get_close_matches(word.lower(), known, n=1):
+        hint = f"did you mean {known[close[0]]!r}?"
+    else:
+        hint = f"known here: {', '.join(dict.fromkeys(known.values()))}" if known else "there are no fields inside"
+    return ValidationError([Problem(path=where, message=f"unknown {what} {word!r}", hint=hint, rule="fields")])
 
 
-def _schema(wanted: types.Type) -> dict[str, Any]:
+def _note(parent: FieldNote, one: types.Field, owner: type) -> FieldNote:
+    inside = f"{parent.path}{'[]' if parent.type_words.startswith('list of') else ''}"
+    path = f"{inside}.{one.encode_name}" if inside else one.encode_name
+    structure = _structure(one.type)
+    text = _texts(owner).get(one.name, "") or (first_sentence(structure) if structure else "")
+    rules, keywords = _rules(parent.kind, owner, one.name)
+    return FieldNote(path, _words(one.type), parent.kind, _default(parent.kind, path), rules, keywords, text, structure)
+
+
+def _words(wanted: types.Type, *, many: bool = False) -> str:
     match wanted:
-        case types.Metadata(extra=extra) if (extra or {}).get("type"):
-            return dict(_SPECIAL[(extra or {})["type"]][1])
+        case types.Metadata(extra={"type": str(name)}):
+            return _SPECIAL[name][many]
         case types.Metadata():
-            return _schema(wanted.type)
+            return _words(wanted.type, many=many)
         case types.UnionType():
-            return _schema(_present(wanted))
+            return _words(present(wanted), many=many)
         case types.StructType():
-            return {"$ref": f"#/$defs/{wanted.cls.__name__}"}
+            return "objects" if many else "object"
         case types.VarTupleType():
-            return {"type": "array", "items": _schema(wanted.item_type)}
+            return f"list of {_words(wanted.item_type, many=True)}"
         case types.DictType():
-            return {"type": "object", "additionalProperties": _schema(wanted.value_type)}
+            return f"map from text to {_words(wanted.value_type)}"
         case types.IntType():
-            limits = {"minimum": wanted.ge, "maximum": wanted.le}
-            return {"type": "integer"} | {name: limit for name, limit in limits.items() if limit is not None}
-        case types.BoolType():
-            return {"type": "boolean"}
-        case types.StrType():
-            return {"type": "string"}
-        case _:
-            return {}
-
-
-def _note(parent: FieldNote, field: types.Field, owner: type) -> FieldNote:
-    path = f"{parent.path}.{field.encode_name}" if parent.path else field.encode_name
-    structure = _structure(field.type)
-    text = _texts(owner).get(field.name, "") or (_first_sentence(structure) if structure else "")
-    rules = _rules(parent.kind, owner, field.name)
-    return FieldNote(path, _words(field.type), _default(field), rules, text, structure, parent.kind)
-
-
-def _words(wanted: types.Type) -> str:
-    match wanted:
-        case types.Metadata(extra=extra) if (extra or {}).get("type"):
-            return _SPECIAL[(extra or {})["type"]][0]
-        case types.Metadata():
-            return _words(wanted.type)
-        case types.UnionType():
-            return _words(_present(wanted))
-        case types.StructType():
-            return "object"
-        case types.VarTupleType():
-            return f"list of {_words(wanted.item_type)}"
-        case types.DictType():
-            return f"map of text to {_words(wanted.value_type)}"
-        case types.IntType():
-            return "whole number" if wanted.le is None else f"whole number, {wanted.ge} to {wanted.le}"
+            words = "whole numbers" if many else "whole number"
+            return f"{words}, {wanted.ge} to {wanted.le}" if wanted.ge == 0 and wanted.le else words
         case types.BoolType():
             return "true or false"
         case types.StrType():
-            return "text"
+            return "texts" if many else "text"
         case _:
             return "any value"
 
 
-def _default(field: types.Field) -> str:
-    if field.default in (msgspec.NODEFAULT, None, "", ()) or isinstance(field.default, Value):
-        return ""
-    if isinstance(field.default, bool):
-        return str(field.default).lower()
-    return str(field.default or "")  # 0 is absent: what it stands for, the field's meaning says
+def _default(kind: str, path: str) -> str:
+    """What a resource gets there when it is written; zero and empty stand for absent."""
+    value = _blank(kind)
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return text_of(value) if value and isinstance(value, str | int | float) and path != "metadata.name" else ""
 
 
-def _rules(kind: str, owner: type, name: str) -> tuple[str, ...]:
+@cache
+def _blank(kind: str) -> Any:
+    from percale.resources.defaults import defaulted
+    from percale.resources.json_text import to_builtins
+
+    return to_builtins(defaulted(KINDS[kind].type()))
+
+
+def _rules(kind: str, owner: type, name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
     from percale.resources.checks import rulebook
+    from percale.resources.checks.site import keywords_of, words_of
 
     book = rulebook(kind)
     checks = [layer.get(owner, {}).get(name) for layer in (book.members, book.schema)]
-    words = (check.__doc__ for check in checks if check is not None)
-    return tuple(dict.fromkeys(word.removeprefix("Check that ").rstrip(".") for word in words if word))
+    words: list[str] = []
+    keywords: dict[str, Any] = {}
+    for check in filter(None, checks):
+        words += words_of(check).split("; ")
+        keywords |= keywords_of(check)
+    return tuple(dict.fromkeys(filter(None, words))), keywords
 
 
 def _structure(wanted: types.Type) -> type[msgspec.Struct] | None:
@@ -196,7 +176,7 @@ def _structure(wanted: types.Type) -> type[msgspec.Struct] | None:
         case types.Metadata():
             return _structure(wanted.type)
         case types.UnionType():
-            return _structure(_present(wanted)) if len(wanted.types) == 2 else None
+            return _structure(present(wanted)) if len(wanted.types) == 2 else None
         case types.VarTupleType():
             return _structure(wanted.item_type)
         case types.DictType():
@@ -205,29 +185,34 @@ def _structure(wanted: types.Type) -> type[msgspec.Struct] | None:
             return None
 
 
-def _present(wanted: types.UnionType) -> types.Type:
+def present(wanted: types.UnionType) -> types.Type:
+    """Return the type of a member that may be absent."""
     return next(one for one in wanted.types if not isinstance(one, types.NoneType))
 
 
-def _struct(owner: type) -> types.StructType:
+def fields_of(owner: type) -> tuple[types.Field, ...]:
+    """Return the fields of a structure in the order in which Calico writes them."""
     wanted = types.type_info(owner)
     assert isinstance(wanted, types.StructType)
-    return wanted
+    return wanted.fields
 
 
 @cache
 def _texts(owner: type) -> dict[str, str]:
-    """The comments behind the fields of a class and of those it inherits from; none where there is no source."""
+    """The comments at the fields of a class and of those it inherits from; none where there is no source."""
     import inspect
 
     texts: dict[str, str] = {}
     for one in reversed(owner.__mro__[:-1]):
         try:
-            texts |= dict(_NOTE.findall(inspect.getsource(one)))
+            source = inspect.getsource(one)
         except (OSError, TypeError):
             continue
+        for note in _NOTE.finditer(source):
+            texts[note["name"]] = note["behind"] or " ".join(note["above"].replace("#:", "").split())
     return texts
 
 
-def _first_sentence(owner: type) -> str:
-    return " ".join((owner.__doc__ or "").partition("\n\n")[0].split())
+def first_sentence(owner: type) -> str:
+    """Return the first paragraph of what a class says about itself."""
+    return " ".join((owner.__doc__ or "").partition("\n\n")[0].split()).replace("``", "`")

@@ -18,12 +18,15 @@ BUILT_IN_TIERS = {"default": (1_000_000, "Deny"), "kube-admin": (1_000, "Pass"),
 class TierSpec(Canonical, frozen=True, kw_only=True):
     """Where the tier stands, and what happens at its end: ``Deny`` or ``Pass``."""
 
-    order: Number | None = None  #: Tiers with a lower order come first; without one they come last.
-    default_action: str | None = None  #: What happens at its end to flows of endpoints that its policies select.
+    #: Tiers with a lower order come first; 1000000, as the tier default has it, unless given.
+    order: Number | None = None
+    #: What happens at the tier's end to flows of endpoints that its policies select: Deny (the default), or Pass to the
+    #: next tier.
+    default_action: str | None = None
 
 
 class Tier(Resource, frozen=True, kw_only=True):
     """An ordered group of policies."""
 
     spec: TierSpec = written(TierSpec)
-    status: Conditions = written(Conditions)
+    status: Conditions = written(Conditions)  #: What controllers observed about the tier.

@@ -22,8 +22,8 @@ from percale.resources.bgp_filter import (
     BGPFilterSetPriority,
 )
 from percale.resources.bgp_peer import BGPPeer, BGPPeerSpec
-from percale.resources.checks.schema import all_of, cidr, count, enum, length, pattern, span, whole
-from percale.resources.checks.site import Rulebook, Site, each
+from percale.resources.checks.schema import all_of, any_case, cidr, count, enum, length, pattern, span, whole
+from percale.resources.checks.site import Rulebook, Site, each, keywords_of, states, words_of
 from percale.resources.checks.tokens import limits, one_of, required, token
 
 __all__ = ["BGP", "default_only"]
@@ -50,9 +50,12 @@ def _peer(site: Site) -> None:
         )
 
 
+_PEERING = enum("Auto", "Manual", written=True)
+
+
+@states(words_of(_PEERING), **keywords_of(_PEERING))
 def _reverse_peering(site: Site) -> None:
-    words = enum("Auto", "Manual", written=True)
-    words(site)
+    _PEERING(site)
     if site.value not in (None, "Auto", "Manual"):
         reason = '"spec.reversePeering" must validate all the schemas (allOf)'
         site.refuse("is not Auto or Manual", name="BGPPeer", reason=reason, value=None)
@@ -143,6 +146,7 @@ def _filter_rule(site: Site) -> None:
         token("netv6" if most == 128 else "netv4")(site.at("cidr"))
 
 
+@states("a community: two numbers up to 65535, or three up to 4294967295, joined by a colon")
 def _filter_community(site: Site) -> None:
     length(32)(site)
     if site.value and not _is_community(site.value):
@@ -197,7 +201,11 @@ _DEFAULT_ONLY = (
     "node_mesh_password",
     "node_mesh_max_restart_time",
 )
-_COMMUNITY = pattern(r"^(\d+):(\d+)$|^(\d+):(\d+):(\d+)$", "write two or three numbers joined by ':'")
+_COMMUNITY = pattern(
+    r"^(\d+):(\d+)$|^(\d+):(\d+):(\d+)$",
+    "write two or three numbers joined by ':'",
+    "two or three numbers joined by a colon",
+)
 
 
 BGP = Rulebook(
@@ -248,9 +256,7 @@ BGP = Rulebook(
             "reverse_peering": _reverse_peering,
         },
         BGPConfigurationSpec: {
-            "log_severity_screen": pattern(
-                "^(?i)(Trace|Debug|Info|Warning|Error|Fatal)?$", "use Trace, Debug, Info, Warning, Error or Fatal"
-            ),
+            "log_severity_screen": any_case("Trace", "Debug", "Info", "Warning", "Error", "Fatal"),
             "service_load_balancer_aggregation": enum("Enabled", "Disabled", written=True),
             "communities": count(500),
             "prefix_advertisements": count(500),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from percale.resources.addresses import Address, format_address, parse_network, why_not_address
 from percale.resources.checks.rules import check_protocol, with_ports
 from percale.resources.checks.schema import length, span, whole
-from percale.resources.checks.site import Check, Rulebook, Site, each
+from percale.resources.checks.site import Check, Rulebook, Site, each, states
 from percale.resources.checks.tokens import limits, token
 from percale.resources.host_endpoint import EndpointPort, HostEndpointSpec
 from percale.resources.workload_endpoint import IPNAT, WorkloadEndpointPort, WorkloadEndpointSpec
@@ -14,6 +14,7 @@ from percale.resources.workload_endpoint import IPNAT, WorkloadEndpointPort, Wor
 __all__ = ["HOST_ENDPOINT", "WORKLOAD_ENDPOINT"]
 
 
+@states("a list of single addresses, each bare or with /32 or /128")
 def _ip_networks(site: Site) -> None:
     for index, text in enumerate(site.value):
         here = site.item(index)
@@ -38,6 +39,7 @@ def _ip_networks(site: Site) -> None:
 def _gateway(version: int) -> Check:
     known = token(f"ipv{version}")
 
+    @states(f"an IPv{version} address")
     def check(site: Site) -> None:
         known(site)
         network = parse_network(site.value, bare=True)
@@ -94,6 +96,7 @@ def _nat(site: Site) -> None:
 
 
 def _port_protocol(cited: str) -> Check:
+    @states("TCP, UDP or SCTP, or 6, 17 or 132")
     def check(site: Site) -> None:
         check_protocol(site)
         if not with_ports(site.value):

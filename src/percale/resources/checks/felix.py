@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from percale.resources.addresses import parse_address, parse_network, why_not_address
 from percale.resources.checks.rules import check_port
-from percale.resources.checks.schema import count, enum, length, pattern, span, whole
-from percale.resources.checks.site import Check, Rulebook, Site, each
+from percale.resources.checks.schema import any_case, count, enum, length, pattern, span, whole
+from percale.resources.checks.site import Check, Rulebook, Site, each, states
 from percale.resources.checks.tokens import DNS_LABEL, limits, one_of, token, token_of
 from percale.resources.durations import parse_duration
 from percale.resources.felix_configuration import (
@@ -33,6 +33,7 @@ def whole_list(name: str) -> Check:
     """Return a check of each item that Calico reports for the list as a whole."""
     known = token_of(name.removesuffix("s") if name == "cidrs" else name)
 
+    @states(f"a list, each item {known.message.removeprefix('is not ')}")
     def check(site: Site) -> None:
         for index, value in enumerate(site.value or ()):
             if not known.accepts(value):
@@ -45,6 +46,7 @@ def whole_list(name: str) -> Check:
     return check
 
 
+@states("a map whose keys are names of interfaces, or all")
 def _log_filters(site: Site) -> None:
     for key in site.value or {}:
         if key != "all" and _INTERFACE_KEY.fullmatch(key) is None:
@@ -54,6 +56,7 @@ def _log_filters(site: Site) -> None:
             )
 
 
+@states("a list of ports or ranges of ports, without names")
 def _node_ports(site: Site) -> None:
     each(check_port)(site)
     ports = site.value or ()
@@ -66,6 +69,7 @@ def _node_ports(site: Site) -> None:
             site.item(index).refuse(f"{port!r} is a name; numbers are needed", name=site.member, value=ports)
 
 
+@states("a list, each item an IPv4 CIDR or address")
 def _external_nodes(site: Site) -> None:
     for index, text in enumerate(site.value or ()):
         network = parse_network(text, bare=True)
@@ -74,6 +78,7 @@ def _external_nodes(site: Site) -> None:
             site.item(index).refuse(f"{text!r} is not an IPv4 CIDR", hint, name="ExternalNodesCIDRList")
 
 
+@states(f"lower-case letters, digits and '-', at most {MAX_REGION} characters")
 def _region(site: Site) -> None:
     text = site.value
     if len(text) > MAX_REGION or (text and DNS_LABEL.fullmatch(text) is None):
@@ -81,11 +86,13 @@ def _region(site: Site) -> None:
         site.refuse(f"{text!r} is not a region's name", hint, name="OpenstackRegion")
 
 
+@states("an IP address")
 def _source_address(site: Site) -> None:
     if site.value and parse_address(site.value) is None:
         site.refuse(f"{site.value!r} is not an IP address", why_not_address(site.value), reason="invalid IP address")
 
 
+@states("1 <= min <= max <= 250")
 def _old_table_range(site: Site) -> None:
     tables = site.value
     if tables is not None and not 1 <= tables.min <= tables.max <= 250:
@@ -98,6 +105,7 @@ def _old_table_range(site: Site) -> None:
         )
 
 
+@states(f"a list, each item with 1 <= min <= max <= {_MAX_TABLE_ID}, {MAX_TABLES} tables in all")
 def _table_ranges(site: Site) -> None:
     total = 0
     for index, tables in enumerate(site.value or ()):
@@ -164,13 +172,21 @@ def _all(check: Check, names: Iterable[str]) -> dict[str, Check]:
 _SWITCH = ("Enabled", "Disabled")
 # As published, with the doubled backslash: the schema knows no fractions.
 _SPAN = pattern(
-    r"^([0-9]+(\\.[0-9]+)?(ms|s|m|h))*$", "use whole hours, minutes, seconds or milliseconds, not below zero"
+    r"^([0-9]+(\\.[0-9]+)?(ms|s|m|h))*$",
+    "use whole hours, minutes, seconds or milliseconds, not below zero",
+    "whole hours, minutes, seconds or milliseconds, not below zero",
 )
-_SPAN_WITH_FRACTIONS = pattern(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))*$", "use hours, minutes, seconds or milliseconds")
-_SEVERITY = pattern("^(?i)(Trace|Debug|Info|Warning|Error|Fatal)?$", "use Trace, Debug, Info, Warning, Error or Fatal")
-_ALLOW = pattern("^(?i)(Accept|Return)?$", "use Accept or Return")
-_DENY = pattern("^(?i)(Drop|Reject)?$", "use Drop or Reject")
-_TIMEOUT = pattern(r"^(([0-9]*(\.[0-9]*)?(ms|s|h|m|us)+)+|Auto)$", "write a time such as 30s, or Auto")
+_SPAN_WITH_FRACTIONS = pattern(
+    r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))*$",
+    "use hours, minutes, seconds or milliseconds",
+    "hours, minutes, seconds or milliseconds, not below zero",
+)
+_SEVERITY = any_case("Trace", "Debug", "Info", "Warning", "Error", "Fatal")
+_ALLOW = any_case("Accept", "Return")
+_DENY = any_case("Drop", "Reject")
+_TIMEOUT = pattern(
+    r"^(([0-9]*(\.[0-9]*)?(ms|s|h|m|us)+)+|Auto)$", "write a time such as 30s, or Auto", "a time such as 30s, or Auto"
+)
 _DURATIONS = """
     route_refresh_interval interface_refresh_interval iptables_refresh_interval iptables_post_write_check_interval
     iptables_lock_probe_interval ipsets_refresh_interval xdp_refresh_interval netlink_timeout reporting_interval
@@ -286,27 +302,35 @@ FELIX = Rulebook(
             "node_selector": length(1024),
             "live_migration_route_convergence_time": _SPAN_WITH_FRACTIONS,
             "feature_detect_override": pattern(
-                "^([a-zA-Z0-9-_]+=(true|false|),)*([a-zA-Z0-9-_]+=(true|false|))?$", "write Feature=true,Other=false"
+                "^([a-zA-Z0-9-_]+=(true|false|),)*([a-zA-Z0-9-_]+=(true|false|))?$",
+                "write Feature=true,Other=false",
+                "like Feature=true,Other=false",
             ),
             "feature_gates": pattern(
-                "^([a-zA-Z0-9-_]+=([^=]+),)*([a-zA-Z0-9-_]+=([^=]+))?$", "write Gate=value,Other=value"
+                "^([a-zA-Z0-9-_]+=([^=]+),)*([a-zA-Z0-9-_]+=([^=]+))?$",
+                "write Gate=value,Other=value",
+                "like Gate=value,Other=value",
             ),
-            "chain_insert_mode": pattern("^(?i)(Insert|Append)?$", "use Insert or Append"),
-            "default_endpoint_to_host_action": pattern("^(?i)(Drop|Accept|Return)?$", "use Drop, Accept or Return"),
-            "log_prefix": pattern("^([a-zA-Z0-9%: /_-])*$", "use letters, digits, blanks and %:/_-"),
+            "chain_insert_mode": any_case("Insert", "Append"),
+            "default_endpoint_to_host_action": any_case("Drop", "Accept", "Return"),
+            "log_prefix": pattern(
+                "^([a-zA-Z0-9%: /_-])*$", "use letters, digits, blanks and %:/_-", "letters, digits, blanks and %:/_-"
+            ),
             "log_action_rate_limit": pattern(
-                r"^[1-9]\d{0,3}/(?:second|minute|hour|day)$", "write a number per second, minute, hour or day: 5/second"
+                r"^[1-9]\d{0,3}/(?:second|minute|hour|day)$",
+                "write a number per second, minute, hour or day: 5/second",
+                "1 to 9999 per second, minute, hour or day, such as 5/second",
             ),
             "log_action_rate_limit_burst": span(0, 9999),
             "kube_node_port_ranges": count(7),
-            "bpf_log_level": pattern("^(?i)(Off|Info|Debug)?$", "use Off, Info or Debug"),
-            "bpf_external_service_mode": pattern("^(?i)(Tunnel|DSR)?$", "use Tunnel or DSR"),
-            "bpf_map_size_conntrack_scaling": pattern("^(?i)(Disabled|DoubleIfFull)?$", "use Disabled or DoubleIfFull"),
+            "bpf_log_level": any_case("Off", "Info", "Debug"),
+            "bpf_external_service_mode": any_case("Tunnel", "DSR"),
+            "bpf_map_size_conntrack_scaling": any_case("Disabled", "DoubleIfFull"),
             "bpf_map_size_conntrack_cleanup_queue": span(1, written=True),
-            "bpf_enforce_rpf": pattern("^(?i)(Disabled|Strict|Loose)?$", "use Disabled, Strict or Loose"),
-            "route_source": pattern("^(?i)(WorkloadIPs|CalicoIPAM)?$", "use WorkloadIPs or CalicoIPAM"),
-            "service_loop_prevention": pattern("^(?i)(Drop|Reject|Disabled)?$", "use Drop, Reject or Disabled"),
-            "workload_source_spoofing": pattern("^(?i)(Disabled|Any)?$", "use Disabled or Any"),
+            "bpf_enforce_rpf": any_case("Disabled", "Strict", "Loose"),
+            "route_source": any_case("WorkloadIPs", "CalicoIPAM"),
+            "service_loop_prevention": any_case("Drop", "Reject", "Disabled"),
+            "workload_source_spoofing": any_case("Disabled", "Any"),
             "route_table_range": _tables_schema,
             "route_table_ranges": _ranges_schema,
         },

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from percale.resources.checks.site import Rulebook, Site
+from percale.resources.checks.site import Rulebook, Site, states
 from percale.resources.checks.tokens import DNS_SUBDOMAIN
 from percale.resources.metadata import ObjectMeta
 
@@ -36,6 +36,7 @@ _VALUE_WORDS = (
 _PART_HINT = "use letters, digits, '-', '_' and '.', with a letter or digit at both ends"
 
 
+@states(f"a valid name of at most {MAX_NAME_BYTES} characters")
 def check_name(site: Site) -> None:
     """Check the name by the rule of every kind."""
     name = site.value
@@ -47,6 +48,7 @@ def check_name(site: Site) -> None:
         site.refuse(f"{name!r} is not a valid name", _name_hint(name), name="Metadata.Name", reason=_SUBDOMAIN_WORDS)
 
 
+@states("labels by the rules of Kubernetes: keys with an optional prefix, values of at most 63 characters")
 def check_labels(site: Site) -> None:
     """Check the keys and values of labels."""
     for key, value in site.value.items():
@@ -64,6 +66,7 @@ def check_labels(site: Site) -> None:
             here.refuse(f"{value!r} is not a label value", hint, name="Metadata.Labels (value)", reason=_VALUE_WORDS)
 
 
+@states("labels by the rules of Kubernetes: keys with an optional prefix, values of at most 63 characters")
 def check_plain_labels(site: Site) -> None:
     """Check labels that are a member of a spec: Calico cites the member once, people see every fault."""
     before = len(site.found)
@@ -74,6 +77,7 @@ def check_plain_labels(site: Site) -> None:
         site.found[index] = replace(site.found[index], calico_name=site.member, calico_reason=reason, cited=cited)
 
 
+@states(f"annotations by the rules of Kubernetes: keys with an optional prefix, {MAX_ANNOTATION_BYTES} bytes in all")
 def check_annotations(site: Site) -> None:
     """Check the keys of annotations and their total size."""
     annotations: Mapping[str, str] = site.value

@@ -6,7 +6,7 @@ from __future__ import annotations
 from percale.resources.addresses import Network, parse_network
 from percale.resources.checks.rules import GLOBAL_CALL
 from percale.resources.checks.schema import all_of, cidr, count, enum, length, span, whole
-from percale.resources.checks.site import Rulebook, Site, each
+from percale.resources.checks.site import Rulebook, Site, each, states
 from percale.resources.checks.tokens import limits, token
 from percale.resources.ip_pool import IPPoolSpec
 from percale.resources.ip_reservation import IPReservationSpec
@@ -127,6 +127,7 @@ IP_POOL = Rulebook(
 )
 
 
+@states("a list of CIDRs")
 def _reserved(site: Site) -> None:
     known = token("cidr")
     for index in range(len(site.value)):
@@ -139,12 +140,14 @@ def _reserved(site: Site) -> None:
             return
 
 
+@states("a CIDR with a prefix length")
 def _written_cidr(site: Site) -> None:
     if parse_network(site.value) is None:
         words = f'{site.path} in body must be of type cidr: "{site.value}"'
         site.refuse(f"{site.value!r} is not a CIDR with a prefix length", name=site.path, reason=words, value=None)
 
 
+@states("false", enum=[False])
 def _deleted(site: Site) -> None:
     if site.value:
         site.refuse("cannot be set", "delete the resource instead", name="Spec.Deleted")

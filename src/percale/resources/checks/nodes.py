@@ -7,7 +7,7 @@ from percale.resources.calico_node_status import CalicoNodeStatusSpec
 from percale.resources.checks.felix import whole_list
 from percale.resources.checks.metadata import check_annotations, check_plain_labels
 from percale.resources.checks.schema import enum, length, span
-from percale.resources.checks.site import Rulebook, Site, each
+from percale.resources.checks.site import Rulebook, Site, each, states
 from percale.resources.checks.tokens import limits, one_of, required, token, unique
 from percale.resources.kube_controllers_configuration import (
     AutoHostEndpointConfig,
@@ -114,11 +114,13 @@ CONTROLLERS = Rulebook(
 )
 
 
+@states("present and a valid name")
 def _node(site: Site) -> None:
     required(site)
     token("name")(site)
 
 
+@states("present, at least 0 and at most 86400", minimum=0, maximum=86400)
 def _period(site: Site) -> None:
     required(site)
     limits(least=0, most=86400)(site)

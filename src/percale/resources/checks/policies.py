@@ -10,7 +10,7 @@ from typing import Any
 from percale.resources.checks.metadata import check_plain_labels
 from percale.resources.checks.rules import GLOBAL_CALL, RULES
 from percale.resources.checks.schema import all_of, count, enum, length, whole
-from percale.resources.checks.site import Check, Rulebook, Site, each
+from percale.resources.checks.site import Check, Rulebook, Site, each, states
 from percale.resources.checks.tokens import DNS_LABEL, one_of, token, unique
 from percale.resources.network_policy import (
     GlobalNetworkPolicy,
@@ -52,6 +52,7 @@ def _policy_name(pattern: re.Pattern[str]) -> Check:
 
 
 def _types(cited: str) -> Check:
+    @states("a list without repeated items", uniqueItems=True)
     def check(site: Site) -> None:
         types = site.value
         twice = next((one for one in types if types.count(one) > 1), None)

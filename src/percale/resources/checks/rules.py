@@ -8,7 +8,7 @@ import re
 from percale.resources.addresses import parse_network
 from percale.resources.checks.metadata import check_annotations
 from percale.resources.checks.schema import count, enum, length, span, whole
-from percale.resources.checks.site import Rulebook, Site, each
+from percale.resources.checks.site import Rulebook, Site, each, states
 from percale.resources.checks.tokens import limits, token, token_of
 from percale.resources.fields import port_range
 from percale.resources.rules import (
@@ -34,6 +34,7 @@ _PORT_LISTS = (("source", "ports"), ("source", "not_ports"), ("destination", "po
 _LONE_GLOBAL = re.compile(r"\s*global\(\s*\)\s*")
 
 
+@states(f"one of {', '.join(_PROTOCOL_NAMES)}, or a number from 1")
 def check_protocol(site: Site) -> None:
     """Check a protocol's number or name."""
     value = site.value
@@ -51,6 +52,7 @@ def with_ports(value: int | str | None) -> bool:
     return value in _PORT_PROTOCOLS
 
 
+@states("a port, a range of ports, or the name of a port")
 def check_port(site: Site) -> None:
     """Check a port, a range or the name of a port."""
     value = site.value
@@ -199,6 +201,7 @@ def _rule_schema(site: Site) -> None:
         whole(site, "destination.services brings its own ports", "remove destination.ports and notPorts")
 
 
+@states("4 or 6", enum=[4, 6])
 def _ip_version(site: Site) -> None:
     if site.value not in (None, 4, 6):
         whole(site, f"{site.value} is not an IP version", "use 4 or 6", reason='supported values: "4", "6"')

@@ -7,14 +7,15 @@ import re
 from typing import Any
 
 from percale.resources.addresses import parse_network
-from percale.resources.checks.site import Check, Site
+from percale.resources.checks.site import Check, Site, keywords_of, states, words_of
 
-__all__ = ["all_of", "cidr", "count", "enum", "length", "pattern", "span", "whole"]
+__all__ = ["all_of", "any_case", "cidr", "count", "enum", "length", "pattern", "span", "whole"]
 
 
 def enum(*values: str, written: bool = False) -> Check:
     """Return a check that a text is one of a few; ``written`` ones are checked even when empty."""
 
+    @states(f"one of {', '.join(filter(None, values))}", enum=[*values] if written or "" in values else [*values, ""])
     def check(site: Site) -> None:
         if site.value is None or (not site.value and not written) or site.value in values:
             return
@@ -24,13 +25,16 @@ def enum(*values: str, written: bool = False) -> Check:
             site, f"{site.value!r} is not one of {words}", _close(site.value, values), f"supported values: {quoted}"
         )
 
-    check.__doc__ = "one of " + ", ".join(filter(None, values))
     return check
 
 
 def span(least: int | None = None, most: int | None = None, *, written: bool = False) -> Check:
     """Return a check that a number lies within limits, both included."""
+    bounds = {"least": least, "most": most}
+    words = " and ".join(f"at {word} {limit}" for word, limit in bounds.items() if limit is not None)
+    keywords = {"minimum": least if written or least is None else min(least, 0), "maximum": most}
 
+    @states(words, **{name: limit for name, limit in keywords.items() if limit is not None})
     def check(site: Site) -> None:
         value = site.value
         if value is None or (value == 0 and not written):
@@ -42,27 +46,31 @@ def span(least: int | None = None, most: int | None = None, *, written: bool = F
             words = f"{site.path} in body should be less than or equal to {most}"
             _refuse(site, f"{value} must be at most {most}", "", words)
 
-    check.__doc__ = " and ".join(
-        f"at {word} {limit}" for word, limit in (("least", least), ("most", most)) if limit is not None
-    )
     return check
 
 
 def length(most: int) -> Check:
     """Return a check that a text has at most so many characters."""
 
+    @states(f"at most {most} characters", maxLength=most)
     def check(site: Site) -> None:
         if site.value and len(site.value) > most:
             words = f"Too long: may not be more than {most} bytes"
             _refuse(site, f"has {len(site.value)} characters; at most {most} are allowed", "", words)
 
-    check.__doc__ = f"at most {most} characters"
     return check
 
 
 def count(most: int | None = None, least: int = 0) -> Check:
     """Return a check of the number of items in a list that is there."""
+    bounds = {"least": least or None, "most": most}
+    words = " and ".join(f"at {word} {_items(limit)}" for word, limit in bounds.items() if limit)
+    keywords = {"minItems": least, "maxItems": most}
 
+    @states(
+        f"a list of {words}" if least != most else f"a list of {_items(least)}",
+        **{name: limit for name, limit in keywords.items() if limit},
+    )
     def check(site: Site) -> None:
         if not site.value and not least:
             return
@@ -76,24 +84,35 @@ def count(most: int | None = None, least: int = 0) -> Check:
             words = f"{site.path} in body should have at least {least} items"
             _refuse(site, f"needs at least {least}", "", words)
 
-    check.__doc__ = f"{least} to {most} items" if most is not None else f"at least {least} items"
     return check
 
 
-def pattern(expression: str, hint: str = "") -> Check:
+def any_case(*values: str) -> Check:
+    """Return a check that a text is one of a few in upper or lower case; an empty one passes."""
+    last = " or ".join(values[-2:])
+    hint = f"use {', '.join((*values[:-2], last))}"
+    # An editor offers the words as they are usually written.
+    anyhow = "|".join("".join(f"[{c.upper()}{c.lower()}]" for c in value) for value in values)
+    choice = [{"enum": [*values, ""]}, {"pattern": f"^({anyhow})$"}]
+    told = states(f"one of {', '.join(values)}, in upper or lower case", anyOf=choice)
+    return told(pattern(f"^(?i)({'|'.join(values)})?$", hint))
+
+
+def pattern(expression: str, hint: str = "", words: str = "") -> Check:
     """Return a check that a text matches an expression of the schema from end to end; an empty one passes."""
     # The schemas are written for RE2, where $ is the very end and \\d is ASCII.
     compiled = re.compile(_python(expression), re.ASCII)
 
+    @states(words or f"a text that matches `{expression}`", pattern=f"^$|{expression}")
     def check(site: Site) -> None:
         if site.value and compiled.search(site.value) is None:
             words = f"{site.path} in body should match '{expression}'"
             _refuse(site, f"{site.value!r} is not allowed here", hint, words)
 
-    check.__doc__ = f"a text that matches {expression}"
     return check
 
 
+@states("a CIDR with a prefix length")
 def cidr(site: Site) -> None:
     """Check that a text is a CIDR with a prefix length."""
     if site.value and parse_network(site.value) is None:
@@ -103,12 +122,13 @@ def cidr(site: Site) -> None:
 
 def all_of(*checks: Check) -> Check:
     """Return a check that makes several."""
+    keywords = {name: keyword for one in checks for name, keyword in keywords_of(one).items()}
 
+    @states("; ".join(filter(None, map(words_of, checks))), **keywords)
     def check(site: Site) -> None:
         for one in checks:
             one(site)
 
-    check.__doc__ = " and ".join(one.__doc__.removeprefix("Check that ").rstrip(".") for one in checks if one.__doc__)
     return check
 
 
@@ -121,6 +141,10 @@ def whole(site: Site, message: str, hint: str = "", *, name: str | None = None, 
 
 def _refuse(site: Site, message: str, hint: str, words: str) -> None:
     site.refuse(message, hint, name=site.path, reason=words, value=None, rule="schema")
+
+
+def _items(number: int) -> str:
+    return f"{number} item{'s' * (number != 1)}"
 
 
 def _close(value: Any, values: tuple[str, ...]) -> str:

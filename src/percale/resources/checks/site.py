@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from percale.errors import Problem
 from percale.resources.wire import member_name
 
-__all__ = ["Check", "Rulebook", "Site", "each", "go_text"]
+__all__ = ["Check", "Rulebook", "Site", "each", "go_text", "keywords_of", "states", "words_of"]
 
 _SELF: Any = object()
 
@@ -92,14 +92,38 @@ class Rulebook:
         )
 
 
+def states(words: str, **keywords: Any) -> Callable[[Check], Check]:
+    """Return a decorator that tells what a check demands: in words that follow *must be*, and to JSON Schema.
+
+    Several demands are joined by "; ".
+    """
+
+    def told(check: Check) -> Check:
+        check.__dict__.update(words=words, keywords=keywords)
+        return check
+
+    return told
+
+
+def words_of(check: Check) -> str:
+    """Return what a check demands, empty where it does not tell."""
+    return str(getattr(check, "words", ""))
+
+
+def keywords_of(check: Check) -> dict[str, Any]:
+    """Return what JSON Schema can say of a check's demand; it never refuses what the check accepts."""
+    return dict(getattr(check, "keywords", {}))
+
+
 def each(check: Check) -> Check:
     """Return a check of every item of a list."""
+    words, keywords = words_of(check), keywords_of(check)
 
+    @states(words and f"a list, each item {words}", **({"items": keywords} if keywords else {}))
     def items(site: Site) -> None:
         for index in range(len(site.value or ())):
             check(site.item(index))
 
-    items.__doc__ = f"a list, each item {check.__doc__}" if check.__doc__ else None
     return items
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from percale.resources.addresses import parse_address, parse_network, why_not_address
-from percale.resources.checks.site import Check, Site
+from percale.resources.checks.site import Check, Site, states
 
 __all__ = [
     "DNS_LABEL",
@@ -209,6 +209,7 @@ def token(name: str, *, even_empty: bool = False) -> Check:
     """Return a check of one text; an empty or absent one passes unless ``even_empty``."""
     known = _BY_NAME[name]
 
+    @states(known.message.removeprefix("is not "))
     def check(site: Site) -> None:
         value = site.value
         if value is None or (not value and not even_empty):
@@ -217,7 +218,6 @@ def token(name: str, *, even_empty: bool = False) -> Check:
             message = f"{value!r} {known.message}" if value else "is empty"
             site.refuse(message, known.why(value), reason=_reason(site, name), rule=name)
 
-    check.__doc__ = known.message.removeprefix("is not ")
     return check
 
 
@@ -225,7 +225,15 @@ def limits(
     *, least: int | None = None, most: int | None = None, above: int | None = None, below: int | None = None
 ) -> Check:
     """Return a check of one number; ``above`` and ``below`` exclude their own values. An absent one passes."""
+    bounds = {
+        "at least": ("minimum", least),
+        "greater than": ("exclusiveMinimum", above),
+        "at most": ("maximum", most),
+        "less than": ("exclusiveMaximum", below),
+    }
+    given = {word: (keyword, limit) for word, (keyword, limit) in bounds.items() if limit is not None}
 
+    @states(" and ".join(f"{word} {limit}" for word, (_, limit) in given.items()), **dict(given.values()))
     def check(site: Site) -> None:
         value = site.value
         if value is None:
@@ -239,23 +247,22 @@ def limits(
         elif below is not None and value >= below:
             site.refuse(f"{value} must be less than {below}", reason=_reason(site, "lt"), rule="lt")
 
-    words = {"at least": least, "at most": most, "greater than": above, "less than": below}
-    check.__doc__ = " and ".join(f"{word} {limit}" for word, limit in words.items() if limit is not None)
     return check
 
 
 def one_of(*values: str, tag: str = "oneof") -> Check:
     """Return a check that a text, unless absent, is one of a few."""
 
+    @states(f"one of {', '.join(values)}", enum=[*values, ""])
     def check(site: Site) -> None:
         if site.value and site.value not in values:
             words = ", ".join(values)
             site.refuse(f"{site.value!r} is not one of {words}", reason=_reason(site, tag), rule=tag)
 
-    check.__doc__ = f"one of {', '.join(values)}"
     return check
 
 
+@states("a list without repeated items", uniqueItems=True)
 def unique(site: Site) -> None:
     """Check that no item of a list is there twice."""
     values = site.value or ()
@@ -264,6 +271,7 @@ def unique(site: Site) -> None:
         site.refuse(f"{twice!r} stands twice", "name each once", reason=_reason(site, "unique"), rule="unique")
 
 
+@states("present")
 def required(site: Site) -> None:
     """Check that a member is there."""
     if not site.value and site.value != 0:
