@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
+from percale.errors import Problem, ValidationError
 from percale.resources.kinds import KINDS, KindInfo
 from percale.resources.metadata import ObjectMeta
 from percale.resources.value import Value, written
@@ -91,11 +92,19 @@ class Resource(Value, frozen=True, kw_only=True):
         return encode_json(self, indent=indent).decode()
 
     def validated(self) -> Self:
-        """Return the resource with its defaults. Raises ValidationError with every rule that it breaks."""
+        """Return the resource with its defaults, and with tuples where lists were given.
+
+        Raises ValidationError with every member of a wrong type or, where there is none, every rule that it breaks.
+        """
         from percale.resources.checks import ensure
         from percale.resources.defaults import defaulted
+        from percale.resources.json_text import decode_json, encode_json
 
-        resource = defaulted(self)
+        try:
+            text = encode_json(self)
+        except TypeError as error:
+            raise ValidationError([Problem(path="", message=f"not a value of the API: {error}", rule="type")]) from None
+        resource: Self = defaulted(decode_json(text, type(self)))
         ensure(resource)
         return resource
 

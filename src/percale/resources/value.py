@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
+from percale.errors import Problem, ValidationError
 from percale.resources.fields import canonical_form
 from percale.resources.wire import wire_name
 
@@ -16,8 +17,28 @@ __all__ = ["Canonical", "Value", "written"]
 _set = msgspec.structs.force_setattr
 
 
+def _content_hash(value: Value) -> int:
+    return hash((type(value), *(_hashable(getattr(value, name)) for name in value.__struct_fields__)))
+
+
+def _hashable(content: Any) -> Any:
+    match content:
+        case dict():
+            return frozenset((name, _hashable(item)) for name, item in content.items())
+        case list() | tuple():
+            return tuple(map(_hashable, content))
+        case _:
+            return content
+
+
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=wire_name, gc=False):
     """A frozen part of a resource: equal by content, written in declaration order, empty members left out."""
+
+    def __init_subclass__(cls, **config: Any) -> None:
+        super().__init_subclass__(**config)
+        if any(annotation.startswith("dict[") for annotation in cls.__annotations__.values()):
+            # msgspec hashes the others, faster; a value with a dict it cannot hash.
+            cls.__hash__ = _content_hash  # type: ignore[method-assign,assignment]
 
     def replace(self, **changes: Any) -> Self:
         """Return the same value with some fields changed."""
@@ -41,7 +62,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 class Canonical(Value, frozen=True, kw_only=True):
     """A value that brings fields with several spellings into the canonical one when it is made.
 
-    Which fields, their types say (``Port``, ``Duration`` and the like); a class may name more. Raises ValueError
+    Which fields, their types say (``Port``, ``Duration`` and the like); a class may name more. Raises ValidationError
     for what has no meaning.
     """
 
@@ -58,7 +79,12 @@ class Canonical(Value, frozen=True, kw_only=True):
             given = getattr(self, name)
             if given is None or given == ():
                 continue
-            value = form(given)
+            try:
+                value = form(given)
+            except (ValueError, TypeError, AttributeError) as error:
+                message = str(error) if isinstance(error, ValueError) else f"{given!r} is of the wrong type"
+                path = self.__struct_encode_fields__[self.__struct_fields__.index(name)]
+                raise ValidationError([Problem(path=path, message=message, value=given, rule="type")]) from None
             if value is not given:
                 _set(self, name, value)
 
