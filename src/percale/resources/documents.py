@@ -71,13 +71,37 @@ def read_documents(text: str | bytes, *, file: str = "") -> list[Document]:
 
     Raises DocumentError with all problems of all documents in the order of lines.
     """
-    stream = _Stream(file)
+    return _read(text, _Stream(file))
+
+
+def read_one(text: str | bytes, kind: type[R], *, file: str = "") -> R:
+    """Return the only resource of a text, which must be of this kind, be it an internal one. Raises DocumentError."""
+    asked = "" if kind is Resource else kind.kind
+    documents = _read(text, _Stream(file, asked))
+    resource = documents[0].resource if len(documents) == 1 else None
+    if isinstance(resource, kind):
+        return resource
+    found = ", ".join(document.resource.kind for document in documents) or "nothing"
+    message = f"expected one {asked or 'resource'}, found {found}"
+    raise DocumentError([Problem(path="", message=message, rule="document", file=file, line=1, calico_reason=message)])
+
+
+def _read(text: str | bytes, stream: _Stream) -> list[Document]:
     try:
         content = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise DocumentError(
-            [Problem(path="", message="not UTF-8", hint="save the file as UTF-8", rule="yaml", file=file, line=line)]
+            [
+                Problem(
+                    path="",
+                    message="not UTF-8",
+                    hint="save the file as UTF-8",
+                    rule="yaml",
+                    file=stream.file,
+                    line=line,
+                )
+            ]
         ) from None
     for number, (first_line, part) in enumerate(_split(content)):
         if number >= MAX_DOCUMENTS:
@@ -87,18 +111,6 @@ def read_documents(text: str | bytes, *, file: str = "") -> list[Document]:
     if any(not problem.warning for problem in stream.problems):
         raise DocumentError(stream.problems, stream.decisive)
     return stream.documents
-
-
-def read_one(text: str | bytes, kind: type[R], *, file: str = "") -> R:
-    """Return the only resource of a text, which must be of this kind. Raises DocumentError."""
-    documents = read_documents(text, file=file)
-    resource = documents[0].resource if len(documents) == 1 else None
-    if isinstance(resource, kind):
-        return resource
-    wanted = "resource" if kind is Resource else kind.kind
-    found = ", ".join(document.resource.kind for document in documents) or "nothing"
-    message = f"expected one {wanted}, found {found}"
-    raise DocumentError([Problem(path="", message=message, rule="document", file=file, line=1, calico_reason=message)])
 
 
 def _split(content: str) -> Iterator[tuple[int, str]]:
@@ -117,13 +129,14 @@ def _split(content: str) -> Iterator[tuple[int, str]]:
 
 
 class _Stream:
-    """The documents read so far and all that was wrong with them."""
+    """The documents read so far and all that was wrong with them; the kind ``asked`` for may be an internal one."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, asked: str = "") -> None:
         self.documents: list[Document] = []
         self.problems: list[Problem] = []
         self.decisive: Problem | None = None
-        self._file = file
+        self.file = file
+        self._asked = asked
 
     def read(self, text: str, first_line: int) -> None:
         known = len(self.problems)
@@ -148,7 +161,7 @@ class _Stream:
         self._keep([_problem(line, message, hint, calico, column)])
 
     def _keep(self, problems: list[Problem], subject: str = "") -> None:
-        self.problems += [problem.at(file=self._file, subject=subject) for problem in problems]
+        self.problems += [problem.at(file=self.file, subject=subject) for problem in problems]
 
     def _root(self, root: Node | None, problems: list[Problem], first_line: int) -> None:
         match root.value if root else None:
@@ -188,7 +201,7 @@ class _Stream:
     def _resource(self, node: Node, problems: list[Problem], listed: KindInfo | None) -> None:
         info = self._info(node, listed)
         if info is None:
-            self.problems[-1:-1] = [problem.at(file=self._file) for problem in problems]
+            self.problems[-1:-1] = [problem.at(file=self.file) for problem in problems]
             return
         reader = Reader("people")
         resource = reader.resource(node, info.type)
@@ -197,10 +210,10 @@ class _Stream:
             faults = faults + _wrong_besides(resource, node, faults)
         found = sorted(faults, key=lambda problem: (problem.line, problem.column))
         subject = _subject(resource)
-        placed = tuple(problem.at(file=self._file, subject=subject) for problem in found)
+        placed = tuple(problem.at(file=self.file, subject=subject) for problem in found)
         self.problems += placed
         if all(problem.warning for problem in placed):
-            self.documents.append(Document(resource, placed, self._file, node))
+            self.documents.append(Document(resource, placed, self.file, node))
 
     def _info(self, node: Node, listed: KindInfo | None) -> KindInfo | None:
         """The kind that a resource names, or that of the list it stands in."""
@@ -226,7 +239,7 @@ class _Stream:
             )
             return None
         info = KINDS.get(kind)
-        if info is None or not info.aliases or version != API_VERSION:
+        if info is None or not (info.aliases or kind == self._asked) or version != API_VERSION:
             line, column = located(node, "kind" if version == API_VERSION else "apiVersion")
             message = f"unknown kind {kind!r}" if version == API_VERSION else f"unknown apiVersion {version!r}"
             text = f"unknown resource type ({kind}) and/or version ({version})"

@@ -22,14 +22,13 @@ class HealthTimeoutOverride(Canonical, frozen=True, kw_only=True):
     """Another time after which one part of the agent counts as dead."""
 
     name: str = written(str)  #: The part of the agent, as its health report names it.
-    #: How long the part may be silent before it counts as dead; 0 is for ever.
-    timeout: Duration = written(lambda: "0s")
+    timeout: Duration = written(lambda: "0s")  #: How long the part may be silent before it counts as dead.
 
 
 class ProtoPort(Value, frozen=True, kw_only=True):
     """A failsafe port, perhaps for one network only."""
 
-    protocol: str = ""  #: The protocol of the port: tcp, udp or sctp; tcp unless given.
+    protocol: str = ""  #: The protocol of the port, such as tcp or udp.
     port: UInt16 = written(int)  #: The number of the port.
     net: str = ""  #: Only for packets from or to this network; any unless given.
 
@@ -74,7 +73,7 @@ class FelixConfigurationSpec(Canonical, frozen=True, kw_only=True):
     ipv6_support: bool | None = None  #: Whether IPv6 is programmed too; true unless given.
     #: The time between full readings of the kernel's routes; 1m30s unless given, 0 is never.
     route_refresh_interval: Duration | None = None
-    #: The time between full readings of the kernel's interfaces; 1m30s unless given, 0 is never.
+    #: The time between full readings of the kernel's interfaces; 1m30s unless given.
     interface_refresh_interval: Duration | None = None
     #: The time between full readings of the iptables dataplane's rules; 0 is never.
     iptables_refresh_interval: Duration | None = None
@@ -295,7 +294,7 @@ class FelixConfigurationSpec(Canonical, frozen=True, kw_only=True):
     bpf_external_service_mode: str = ""
     #: Networks of clients that are always answered through the first node, though bpfExternalServiceMode is DSR.
     bpf_dsr_optout_cidrs: tuple[str, ...] | None = None
-    #: The connection mark that the BPF dataplane puts on traffic from outside the cluster to a node port.
+    #: The connection mark that the BPF dataplane puts on connections from outside the cluster to a service.
     bpf_ext_to_service_connmark: Int64 | None = None
     #: Whether the BPF dataplane removes the rules that kube-proxy left behind.
     bpf_kube_proxy_iptables_cleanup_enabled: bool | None = None
@@ -414,7 +413,7 @@ class FelixConfigurationSpec(Canonical, frozen=True, kw_only=True):
     #: Whether the node answers ARP and NDP for addresses in its own subnet: Disabled, the default, or
     #: PodsAndLoadBalancers.
     local_subnet_l2_reachability: str | None = None
-    #: The time between announcements of the addresses that localSubnetL2Reachability answers for; 2m0s unless given.
+    #: The time between full updates of the addresses that localSubnetL2Reachability answers for; 2m0s unless given.
     local_subnet_l2_reachability_refresh_interval: Duration | None = None
     #: Whether the agent on Windows opens its own ports in the host's firewall: Enabled or Disabled.
     windows_manage_firewall_rules: str | None = None
@@ -423,8 +422,7 @@ class FelixConfigurationSpec(Canonical, frozen=True, kw_only=True):
     #: The memory, in megabytes, up to which Calico's agent tries to stay; -1 is no limit.
     go_memory_limit_mb: Int64 | None = None
     go_max_procs: Int64 | None = None  #: How many processors Calico's agent uses at a time; -1 is all.
-    #: Whether pods wait until the agent has written the file with the MTU that it found.
-    require_mtu_file: bool | None = None
+    require_mtu_file: bool | None = None  #: Whether the agent starts only where the file with the host's MTU is there.
     #: The most backends of a service with Maglev hashing that the BPF dataplane can hold.
     bpf_maglev_max_endpoints_per_service: Int64 | None = None
     #: The most services with Maglev hashing that the BPF dataplane can hold.

@@ -13,7 +13,7 @@ __all__ = ["IPPool", "IPPoolSpec"]
 class IPPoolSpec(Value, frozen=True, kw_only=True):
     """The range, how it is cut into blocks, who may use it, and how its traffic leaves the host."""
 
-    cidr: str = written(str)  #: The range from which addresses are given out; it can not be changed.
+    cidr: str = written(str)  #: The range from which addresses are given out; it cannot be changed.
     #: When traffic to other nodes travels in VXLAN: Never (the default), Always, or CrossSubnet for nodes in other
     #: subnets only.
     vxlan_mode: str = ""
@@ -24,7 +24,7 @@ class IPPoolSpec(Value, frozen=True, kw_only=True):
     nat_outgoing: bool = False
     disabled: bool = False  #: Whether the pool gives out no new address; those in use stay.
     disable_bgp_export: bool = False  #: Whether BGP does not announce the pool's routes.
-    #: The prefix length of the blocks that nodes get: 26 for IPv4 and 122 for IPv6 unless given; it can not be changed.
+    #: The prefix length of the blocks that nodes get: 26 for IPv4 and 122 for IPv6 unless given; it cannot be changed.
     block_size: int = 0
     node_selector: str = ""  #: The nodes that may use the pool, by their labels; all() unless given.
     namespace_selector: str = ""  #: The namespaces whose workloads may use the pool, by their labels; all unless given.

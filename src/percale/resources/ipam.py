@@ -86,7 +86,7 @@ class IPAMBlockSpec(Value, frozen=True, kw_only=True):
     #: For each address by its position, the sequence number at which it was given out.
     sequence_number_for_allocation: dict[str, UInt64] | None = written(lambda: None)
     deleted: bool = written(bool)  #: Whether the block is being deleted.
-    #: Whether only the owner may take addresses; what stands in the configuration goes before it.
+    #: An older place of the setting of the IPAMConfiguration; kept, and not looked at.
     strict_affinity: bool = written(bool)
 
 

@@ -26,7 +26,7 @@ __all__ = [
 class HostEndpointTemplate(Value, frozen=True, kw_only=True):
     """What a host endpoint that is made automatically looks like, and for which interfaces."""
 
-    generate_name: str = ""  #: The end of the names of endpoints made from this template; it tells templates apart.
+    generate_name: str = ""  #: The part of the endpoints' names that tells this template from others.
     #: Networks: a node's addresses within them become the expected addresses of its endpoint.
     interface_cidrs: tuple[str, ...] = ()
     interface_pattern: str = ""  #: A regular expression for the names of the interfaces that get an endpoint.
