@@ -123,6 +123,19 @@ def test_a_description_holds_meaning_and_rules():
     assert member["description"].endswith(" Must be a selector. Must be at most 1024 characters.")
 
 
+def test_defaults_are_valid():
+    """The default of a member is one of its own values, a number where it is a number."""
+    schema = json_schema()
+    defaults = {}
+    for name, definition in schema["$defs"].items():
+        for member, wanted in definition["properties"].items():
+            if "default" in wanted:
+                defaults[f"{name}.{member}"] = wanted["default"]
+                Draft202012Validator(wanted).validate(wanted["default"])
+    assert defaults["TierSpec.order"] == 1_000_000
+    assert defaults["NetworkPolicySpec.tier"] == "default"
+
+
 def test_kinds_share_a_definition_only_with_the_same_rules():
     """The rules of profiles are laxer than those of policies, so they have definitions of their own."""
     definitions = json_schema()["$defs"]

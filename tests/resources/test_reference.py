@@ -52,9 +52,9 @@ def test_meanings_are_read_behind_and_above_fields():
     [
         ("NetworkPolicy.spec.tier", "default"),
         ("StagedNetworkPolicy.spec.stagedAction", "Set"),
-        ("Tier.spec.order", "1000000"),
+        ("Tier.spec.order", 1_000_000),
         ("FelixConfiguration.spec.nftablesMode", "Auto"),
-        ("KubeControllersConfiguration.spec.prometheusMetricsPort", "9094"),
+        ("KubeControllersConfiguration.spec.prometheusMetricsPort", 9094),
         ("NetworkPolicy.spec.types", ""),
         ("NetworkPolicy.metadata.labels", ""),
         ("IPPool.spec.disabled", ""),

@@ -18,7 +18,6 @@ from msgspec import inspect as types
 
 from percale.errors import Problem, ValidationError
 from percale.resources.kinds import KINDS, KindInfo
-from percale.resources.scalars import text_of
 
 __all__ = ["FieldNote", "field_note", "first_sentence", "present"]
 
@@ -46,7 +45,7 @@ class FieldNote:
     path: str
     type_words: str
     kind: str
-    default: str = ""
+    default: str | float = ""
     rules: tuple[str, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
@@ -139,12 +138,12 @@ def _words(wanted: types.Type, *, many: bool = False) -> str:
             return "any value"
 
 
-def _default(kind: str, path: str) -> str:
+def _default(kind: str, path: str) -> str | float:
     """What a resource gets there when it is written; zero and empty stand for absent."""
     value = _blank(kind)
     for step in path.split("."):
         value = value.get(step) if isinstance(value, dict) else None
-    return text_of(value) if value and isinstance(value, str | int | float) and path != "metadata.name" else ""
+    return value if value and isinstance(value, str | int | float) and path != "metadata.name" else ""
 
 
 @cache
