@@ -7,11 +7,14 @@ from itertools import chain
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from tests.docs.page import PAGES, Page
+from tests.resources.strategies import resources
 from tests.resources.valid import resource
 
-from percale.resources import KINDS
+from percale.resources import KINDS, check
 from percale.resources.json_schema import json_schema
 
 NAMED = [info.kind for info in KINDS.values() if info.aliases]
@@ -147,3 +150,25 @@ def test_kinds_share_a_definition_only_with_the_same_rules():
 def test_unknown_members_are_refused():
     """A misspelled field is shown by an editor."""
     assert _faults("IPPool", "blocksize", value=26)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data())
+def test_nothing_is_refused_that_the_checks_accept(kind, data):
+    """Where the schema finds a fault in a resource of any content, the checks find one too."""
+    drawn = data.draw(resources(KINDS[kind].type))
+    document = {"apiVersion": "projectcalico.org/v3", "kind": kind, **json.loads(drawn.to_json())}
+    found = {problem.path for problem in check(drawn, operation="validate")}
+    for fault in _validator(kind).iter_errors(document):
+        assert any(_within(path, _path(fault)) for path in found), f"{_path(fault)}: {fault.message}"
+
+
+def _path(fault):
+    """Where a fault is, as people write paths."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault.absolute_path).lstrip(".")
+
+
+def _within(path, place):
+    """Whether a problem is at a place, inside it, or told for the list that it stands in."""
+    return path.startswith(place) or place.startswith(f"{path}[")
