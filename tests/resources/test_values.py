@@ -247,10 +247,14 @@ class TestAddresses:
             ("192.0.2.0/255.255.255.0", "write the prefix length as a number, not as a netmask"),
             ("192.0.2.0/", "a prefix length follows the '/'"),
             ("web", "write it like 192.0.2.1 or 2001:db8::1"),
+            ("192.0.2.\u00b9", "write it like 192.0.2.1 or 2001:db8::1"),
+            pytest.param("9" * 5000, "an octet is at most 255", id="5000 digits"),
+            pytest.param("192.0.2.0/" + "9" * 5000, "a prefix length is at most 32", id="length of 5000 digits"),
         ],
     )
     def test_the_reason_of_a_refusal_is_told(self, text, why):
         """In words, with the limit."""
+        assert parse_network(text, bare=True) is None
         assert why_not_address(text) == why
 
 

@@ -80,9 +80,10 @@ def parse_network(text: str, *, bare: bool = False) -> Network | None:
         return None
     if not slash:
         return Network(*address, address.bits) if bare else None
-    if not (tail.isascii() and tail.isdigit()):
+    digits = tail.lstrip("0") or "0"
+    if not _is_number(tail) or len(digits) > 3:
         return None
-    length = int(tail)
+    length = int(digits)
     if address.version == 4 and ":" in head:
         length -= 96
         if length < 0:
@@ -115,11 +116,11 @@ def why_not_address(text: str, *, network: bool = False) -> str:
     if ":" in head:
         return "an IPv6 address has eight groups of up to four hexadecimal digits, or '::' once"
     parts = head.split(".")
-    if any(len(part) > 1 and part[0] == "0" and part.isdigit() for part in parts):
+    if any(len(part) > 1 and part[0] == "0" and _is_number(part) for part in parts):
         return "an octet has no leading zeros"
-    if any(part.isdigit() and int(part) > 255 for part in parts):
+    if any(_is_number(part) and (len(part) > 3 or int(part) > 255) for part in parts):
         return "an octet is at most 255"
-    if len(parts) != 4 and all(part.isdigit() for part in parts if part):
+    if len(parts) != 4 and all(_is_number(part) for part in parts if part):
         return "an IPv4 address has four octets"
     example = "192.0.2.0/24 or 2001:db8::/32" if network else "192.0.2.1 or 2001:db8::1"
     return f"write it like {example}"
@@ -130,9 +131,14 @@ def _why_not_length(head: str, tail: str) -> str:
     assert address is not None
     if "." in tail or ":" in tail:
         return "write the prefix length as a number, not as a netmask"
-    if tail.isdigit():
+    if _is_number(tail):
         return f"a prefix length is at most {address.bits}"
     return "a prefix length follows the '/'"
+
+
+def _is_number(text: str) -> bool:
+    # Python calls signs such as a raised one digits too, though int() does not read them.
+    return text.isascii() and text.isdigit()
 
 
 def _ipv4(text: str) -> int | None:
@@ -141,7 +147,7 @@ def _ipv4(text: str) -> int | None:
         return None
     number = 0
     for part in parts:
-        if not (part.isascii() and part.isdigit()) or len(part) > 3 or (part[0] == "0" and part != "0"):
+        if not _is_number(part) or len(part) > 3 or (part[0] == "0" and part != "0"):
             return None
         octet = int(part)
         if octet > 255:
