@@ -149,6 +149,16 @@ class TestFieldTypes:
         """A port, a range or a name."""
         assert port(text) == value
 
+    @pytest.mark.parametrize(
+        ("form", "text"),
+        [(port, "9" * 5000), (port, "1:" + "9" * 5000), (as_number, "9" * 5000), (duration, "9" * 5000 + "s")],
+        ids=["port", "range", "AS number", "duration"],
+    )
+    def test_a_number_of_thousands_of_digits_is_refused_in_our_words(self, form, text):
+        """Python's own limit is none of the reader's business."""
+        with pytest.raises(ValueError, match="is not a"):
+            form(text)
+
     @pytest.mark.parametrize("text", ["", "65536", "2:1", "1:65536", "80 ", "a b", "é", "x" * 129])
     def test_what_is_no_port(self, text):
         """Calico cannot decode it."""

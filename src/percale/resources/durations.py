@@ -18,7 +18,8 @@ _UNITS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
-_TERM = re.compile(r"([0-9]*)(?:\.([0-9]*))?([a-z\u00b5\u03bc]+)")
+# Python reads no number of more than 4300 digits, and Go's spans end far below.
+_TERM = re.compile(r"([0-9]{0,4000})(?:\.([0-9]{0,4000}))?([a-z\u00b5\u03bc]+)")
 _LIMIT = 2**63
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 

@@ -76,8 +76,9 @@ Int32: TypeAlias = Annotated[int, Meta(ge=-2147483648, le=2147483647)]
 Int64: TypeAlias = Annotated[int, Meta(ge=-9223372036854775808, le=9223372036854775807)]
 
 _PORT_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
-_PORT_RANGE = re.compile(r"([0-9]+):([0-9]+)")
-_DIGITS = re.compile(r"[0-9]+")
+# Longer numbers mean nothing here, and Python reads none of more than 4300 digits.
+_DIGITS = re.compile(r"[0-9]{1,4000}")
+_PORT_RANGE = re.compile(rf"({_DIGITS.pattern}):({_DIGITS.pattern})")
 
 
 def port(value: int | str) -> int | str:
