@@ -19,10 +19,10 @@ class Status:
     """The agent at one moment.
 
     ``in_sync`` is whether its view of the datastore is complete: not before the first snapshot, nor while the datastore
-    cannot be followed, for the reason in ``behind``. ``seen`` is how far that view goes, ``programmed`` how far the kernel is: what was written
-    at or before that revision is enforced. ``invalid`` maps resources that are stored but unusable, and so treated as
-    absent, to the reason. ``endpoints`` to ``elements`` count what is programmed. ``fault`` is what the last attempt to
-    program failed with, empty when it succeeded.
+    cannot be followed, for the reason in ``behind``. ``seen`` is how far that view goes, ``programmed`` how far the
+    kernel is: what was written at or before that revision is enforced. ``invalid`` maps resources that are stored but
+    unusable, and so treated as absent, to the reason. ``endpoints`` to ``elements`` count what is programmed. ``fault``
+    is what the last attempt to program failed with, empty when it succeeded.
     """
 
     node: str
