@@ -50,7 +50,7 @@ def work(store: KeyValue, name: str) -> None:
 
 
 def look(store: KeyValue, since: int) -> None:
-    """Watch everything for ever; note each event, and how far they are complete."""
+    """Watch everything for ever; note each event, how far they are complete, and what is there after a compaction."""
     while True:
         note(since=since)
         with store.watch("/", EVERYTHING, start_revision=since) as watch:
@@ -62,8 +62,10 @@ def look(store: KeyValue, since: int) -> None:
                             event=item.key, revision=item.mod_revision, value=item.value.decode(), version=item.version
                         )
                     note(complete=batch.revision)
-            except Compacted as compacted:
-                since = compacted.revision
+            except Compacted:
+                listed = store.range("/", EVERYTHING)
+                note(listed={item.key: item.value.decode() for item in listed.items}, revision=listed.revision)
+                since = listed.revision + 1
 
 
 if __name__ == "__main__":

@@ -68,6 +68,11 @@ class Truth:
         item = past[position - 1] if position else None
         return item if item is not None and item.version else None
 
+    def state(self, revision: int) -> dict[str, str]:
+        """All keys and values at a revision."""
+        items = ((key, self.at(key, revision)) for key in KEYS)
+        return {key: item.value.decode() for key, item in items if item is not None}
+
 
 def run(place: str, folder: Path, truth: Truth) -> tuple[list[Process], dict[str, int]]:
     """Let clients and watchers work, disturb them, and return all of them with the number of each fault."""
@@ -195,6 +200,8 @@ def judge_watcher(truth: Truth, watcher: Process) -> int:
         elif "event" in note:
             seen.append((note["event"], note["revision"], note["value"], note["version"]))
             count += 1
+        elif "listed" in note:
+            assert note["listed"] == truth.state(note["revision"])
         else:
             complete = note["complete"]
     compare()

@@ -36,6 +36,14 @@ def drain(watch):
     return events
 
 
+def drain_until_compacted(watch):
+    """Return the events that a watch has right now, and the border that it was told of (0: none)."""
+    try:
+        return drain(watch), 0
+    except Compacted as error:
+        return [], error.revision
+
+
 def told(events):
     return [(event.item.key, None if event.deleted else event.item.value) for event in events]
 
@@ -384,27 +392,49 @@ class TestCompaction:
         assert error.value.revision in (border, border - 1)
 
     def test_watch_from_compacted_history_is_told(self, kv):
-        """A watch that would have to deliver lost events raises Compacted; one from the border on does not."""
+        """A watch that would have to deliver lost events raises Compacted; one from after the border on does not."""
         start = kv.put("/a", b"1")
         for value in (b"2", b"3", b"4"):
             kv.put("/a", value)
         kv.compact(start + 2)
-        with kv.watch("/a", start_revision=start + 2) as watch:
-            assert told(drain(watch)) == [("/a", b"3"), ("/a", b"4")]
+        with kv.watch("/a", start_revision=start + 3) as watch:
+            assert told(drain(watch)) == [("/a", b"4")]
         with kv.watch("/a", start_revision=start + 1) as watch, pytest.raises(Compacted) as error:
             watch.poll(5)
         assert error.value.revision == start + 2
 
-    def test_delete_at_the_border_is_still_delivered(self, kv):
-        """A watch from the compacted revision on gets the delete that happened there."""
+    def test_delete_at_the_border_is_never_swallowed(self, kv):
+        """A watch from the compacted revision on gets the delete that happened there, or is told Compacted."""
         kv.put("/a", b"1")
         kv.delete("/a")
         border = kv.revision
         kv.put("/b", b"")
         kv.compact(border)
         with kv.watch("/", EVERYTHING, start_revision=border) as watch:
-            assert told(drain(watch))[-1:] == [("/b", b"")]
+            events, compacted = drain_until_compacted(watch)
+        assert (told(events), compacted) in (([("/a", None), ("/b", b"")], 0), ([], border))
         assert kv.range("/", EVERYTHING, revision=border).items == ()
+
+    def test_watch_from_after_the_border(self, kv):
+        """A watch from the revision after the compacted one on is complete, a delete in that revision included."""
+        for key in ("/a", "/b"):
+            kv.put(key, b"1")
+        kv.delete("/a")
+        border = kv.revision
+        kv.delete("/b")
+        kv.put("/c", b"")
+        kv.compact(border)
+        with kv.watch("/", EVERYTHING, start_revision=border + 1) as watch:
+            assert told(drain(watch)) == [("/b", None), ("/c", b"")]
+
+    def test_list_at_the_border_and_watch_on(self, kv):
+        """Whoever lists and watches from the next revision on misses nothing, even if the past is compacted at once."""
+        kv.put("/a", b"1")
+        listed = kv.range("/", EVERYTHING)
+        kv.compact(listed.revision)
+        with kv.watch("/", EVERYTHING, start_revision=listed.revision + 1) as watch:
+            kv.delete("/a")
+            assert told(drain(watch)) == [("/a", None)]
 
     def test_compaction_only_goes_forward(self, kv):
         """Compacting again before the border or after the newest revision is refused."""

@@ -255,7 +255,9 @@ class KeyValue(Closable):
     def watch(self, start: str, end: str = "", *, start_revision: int = 0, previous: bool = False) -> Watch:
         """Watch one key or a range from ``start_revision`` on (0: from now on), on request with previous items.
 
-        A start before the compacted revision makes ``poll`` raise Compacted; an empty range raises ValueError.
+        A start before the compacted revision makes ``poll`` raise Compacted, and so may a start at it: a store need not
+        keep what was deleted there. Listing and watching from the revision after the list's is always right. An empty
+        range raises ValueError.
         """
 
     @abstractmethod

@@ -8,6 +8,7 @@ may have done it although its answer was lost; then StoreUnavailable says so and
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -24,20 +25,19 @@ __all__ = ["EtcdConnection", "pause"]
 
 _ATTEMPTS = 4
 _PAUSE_S = 0.05
-_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.enable_retries", 0),
-    ("grpc.use_local_subchannel_pool", 1),
-)
+_PROBE_S = 10
+"""After so many silent seconds a server is asked whether it is there; etcd allows no less than five."""
+_PROBE_TIMEOUT_S = 5
 _CHANCE = random.Random()
 _STREAMS = frozenset({"Watch", "LeaseKeepAlive"})
-_READS = frozenset({"Range", "Status", "Authenticate"})
+_REPEATABLE = frozenset({"Range", "Status", "Authenticate", "LeaseKeepAlive"})
 # gRPC says so when no connection could be made, etcd when it has not even proposed the change.
 _NEVER_SENT = ("failed to connect", "dns resolution failed", "no address")
-_NEVER_PROPOSED = ("too many requests", "not capable", "auth: invalid auth token", "auth: token is nil")
+_NEVER_PROPOSED = ("too many requests", "not capable", "no leader")
+_STALE_TOKEN = ("invalid auth token", "auth store is old")
+_UNTRUSTED = ("certificate_verify_failed", "certificate verify failed", "hostname verification", "peer certificate")
+_LEADER_NEEDED = ("hasleader", "true")
+"""A server that has lost the others says so at once, on streams too, instead of keeping us waiting."""
 
 
 class EtcdConnection:
@@ -51,24 +51,37 @@ class EtcdConnection:
         self._token = ""
         self.retries = 0
 
+    @property
+    def authenticates(self) -> bool:
+        """Whether calls carry a token."""
+        return self._settings.authenticates
+
+    @property
+    def current(self) -> int:
+        """The number of the endpoint in use."""
+        return self._current
+
     def call(self, method: str, request: Any) -> Any:
         """Do a call and return its answer; raises grpc.RpcError for what etcd itself refuses, StoreUnavailable else."""
-        for attempt in range(_ATTEMPTS * len(self._channels)):
-            current = self._current
+        most = _ATTEMPTS * len(self._channels)
+        for attempt in range(most):
+            current, doing = self._current, "Authenticate"
             try:
-                return self._stub(method)(request, timeout=self._settings.timeout_s, metadata=self._metadata())
+                metadata = self._metadata()
+                doing = method
+                return self._exchange(method, request, metadata)
             except grpc.RpcError as error:
-                if not self._may_repeat(method, error, current) or attempt == _ATTEMPTS * len(self._channels) - 1:
-                    raise self._translated(method, error) from error
+                if attempt == most - 1 or not self._may_repeat(doing, error, current, attempt):
+                    raise self._translated(doing, error) from error
             with self._lock:
                 self.retries += 1
-            if attempt >= len(self._channels):
-                time.sleep(pause(attempt - len(self._channels)))
+            if attempt >= len(self._channels) - 1:
+                time.sleep(pause(attempt - len(self._channels) + 1))
         raise AssertionError("unreachable")
 
-    def stream(self, method: str, requests: Iterator[Any], timeout_s: float | None = None) -> Any:
+    def stream(self, method: str, requests: Iterator[Any]) -> Any:
         """Open a stream and return the call: an iterator of answers with ``cancel()``."""
-        return self._stub(method)(requests, timeout=timeout_s, metadata=self._metadata())
+        return self._stub(method)(requests, metadata=self._metadata())
 
     def fail_over(self, failed: int | None = None) -> None:
         """Use the next endpoint from now on, unless another thread has already left the failed one."""
@@ -79,6 +92,17 @@ class EtcdConnection:
     def forget_token(self) -> None:
         """Authenticate again before the next call."""
         self._token = ""
+
+    def unavailable(self, details: str, what: str = "") -> StoreUnavailable:
+        """Return the error for an etcd that cannot be used, in one sentence."""
+        where = ", ".join(self._settings.endpoints)
+        hint = f"; {what}" if what else ""
+        if any(text in details.lower() for text in _UNTRUSTED):
+            return StoreUnavailable(
+                f"the certificate of etcd at {where} is not accepted: its authority or its name is not as expected "
+                f"({_reason(details)}); check the CA certificate and the endpoint{hint}"
+            )
+        return StoreUnavailable(f"etcd at {where} does not answer: {details}{hint}")
 
     def close(self) -> None:
         """Close all channels."""
@@ -95,37 +119,59 @@ class EtcdConnection:
             response_deserializer=message(response).FromString,
         )
 
+    def _exchange(self, method: str, request: Any, metadata: tuple[tuple[str, str], ...]) -> Any:
+        if method not in _STREAMS:
+            return self._stub(method)(request, timeout=self._settings.timeout_s, metadata=metadata)
+        call = self._stub(method)(iter([request]), timeout=self._settings.timeout_s, metadata=metadata)
+        try:
+            return next(call)
+        except StopIteration:
+            raise self.unavailable("no answer came") from None
+        finally:
+            call.cancel()
+
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         if not self._settings.authenticates:
-            return ()
-        if not self._token:
+            return (_LEADER_NEEDED,)
+        token = self._token
+        if not token:
             request = message("AuthenticateRequest")(name=self._settings.username, password=self._settings.password)
-            stub = self._stub("Authenticate")
-            self._token = stub(request, timeout=self._settings.timeout_s).token
-        return (("token", self._token),)
+            answer = self._exchange("Authenticate", request, (_LEADER_NEEDED,))
+            token = self._token = str(answer.token)
+        return (_LEADER_NEEDED, ("token", token))
 
-    def _may_repeat(self, method: str, error: grpc.RpcError, failed: int) -> bool:
+    def _may_repeat(self, method: str, error: grpc.RpcError, failed: int, attempt: int) -> bool:
         code, details = error.code(), (error.details() or "").lower()
-        if code is grpc.StatusCode.UNAUTHENTICATED and "invalid auth token" in details:
+        if self.authenticates and method != "Authenticate" and any(text in details for text in _STALE_TOKEN):
             self.forget_token()
             return True
-        if any(text in details for text in _NEVER_PROPOSED):
-            return code is not grpc.StatusCode.UNAUTHENTICATED
-        if code is not grpc.StatusCode.UNAVAILABLE:
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            # Silence lasts as long as a call may, so each endpoint gets one chance.
+            self.fail_over(failed)
+            return method in _REPEATABLE and attempt < len(self._channels) - 1
+        if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED):
             return False
-        self.fail_over(failed)
-        return method in _READS or any(text in details for text in _NEVER_SENT)
+        unsent = any(text in details for text in _NEVER_SENT + _NEVER_PROPOSED)
+        if code is grpc.StatusCode.UNAVAILABLE:
+            self.fail_over(failed)
+        if any(text in details for text in _UNTRUSTED):
+            return attempt < len(self._channels) - 1
+        return unsent or (method in _REPEATABLE and code is grpc.StatusCode.UNAVAILABLE)
 
     def _translated(self, method: str, error: Any) -> Exception:
         code, details = error.code(), error.details() or ""
-        where = ", ".join(self._settings.endpoints)
         refusals = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
         if code in refusals or "auth" in details or "user name is empty" in details:
             return Unauthorized(details)
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
-            unknown = method not in _READS and not any(text in details.lower() for text in _NEVER_SENT)
-            hint = "; whether the change was made is not known" if unknown else ""
-            return StoreUnavailable(f"etcd at {where} does not answer: {details}{hint}")
+            unsent = any(text in details.lower() for text in _NEVER_SENT + _NEVER_PROPOSED)
+            unknown = method not in _REPEATABLE and not unsent
+            return self.unavailable(details, "whether the change was made is not known" if unknown else "")
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "space exceeded" in details:
+            return StoreUnavailable(
+                f"etcd at {', '.join(self._settings.endpoints)} has no space left and takes no writes (NOSPACE alarm): "
+                "compact its history, defragment each member, then disarm the alarm"
+            )
         assert isinstance(error, Exception)
         return error
 
@@ -136,13 +182,31 @@ def pause(attempt: int) -> float:
     return longest * (0.5 + _CHANCE.random() / 2)
 
 
+def _reason(details: str) -> str:
+    """Return the part of gRPC's long story of a handshake that says why."""
+    parts = [part.strip() for part in re.split(r"[;:]", details) if any(text in part.lower() for text in _UNTRUSTED)]
+    return parts[-1] if parts else details
+
+
+def _options() -> tuple[tuple[str, int], ...]:
+    return (
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.keepalive_time_ms", _PROBE_S * 1000),
+        ("grpc.keepalive_timeout_ms", _PROBE_TIMEOUT_S * 1000),
+        ("grpc.http2.max_pings_without_data", 0),  # a quiet watch would not be probed otherwise
+        ("grpc.enable_retries", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+    )
+
+
 def _channel(endpoint: str, settings: EtcdSettings) -> Any:
     url = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
     if url.scheme not in ("http", "https") or not url.netloc:
         raise Refused(f"{endpoint!r} is not the URL of an etcd server")
     if url.scheme == "http":
-        return grpc.insecure_channel(url.netloc, options=_OPTIONS)
+        return grpc.insecure_channel(url.netloc, options=_options())
     credentials = grpc.ssl_channel_credentials(
         settings.ca_certificate or None, settings.key or None, settings.certificate or None
     )
-    return grpc.secure_channel(url.netloc, credentials, options=_OPTIONS)
+    return grpc.secure_channel(url.netloc, credentials, options=_options())

@@ -75,7 +75,7 @@ class EtcdKeyValue(KeyValue):
         return txn_result(answer, answer.header.revision)
 
     def watch(self, start: str, end: str = "", *, start_revision: int = 0, previous: bool = False) -> EtcdWatch:
-        """Watch a key or a range; returns when etcd has begun to watch."""
+        """Watch a key or a range; raises StoreUnavailable at once if "from now on" cannot be found out."""
         self._check_open()
         if is_empty_range(start, end):
             raise ValueError(f"there is nothing to watch from {start!r} to {end!r}")
@@ -83,12 +83,11 @@ class EtcdKeyValue(KeyValue):
             self._connection,
             start.encode(),
             end.encode(),
-            start_revision=start_revision,
+            start_revision=start_revision or self.revision + 1,
             previous=previous,
             ended=self._watches.discard,
         )
         self._watches.add(watch)
-        watch.wait_until_created(self._settings.timeout_s)
         return watch
 
     def lease_grant(self, ttl_s: int) -> int:
@@ -99,13 +98,7 @@ class EtcdKeyValue(KeyValue):
 
     def lease_keepalive(self, lease: int) -> int:
         """Renew a lease and return its seconds."""
-        requests = iter([message("LeaseKeepAliveRequest")(ID=lease)])
-        try:
-            call = self._connection.stream("LeaseKeepAlive", requests, self._settings.timeout_s)
-            answer = next(call)
-            call.cancel()
-        except (grpc.RpcError, StopIteration) as error:
-            raise StoreUnavailable(f"etcd did not renew the lease: {error}") from error
+        answer = self._call("LeaseKeepAlive", message("LeaseKeepAliveRequest")(ID=lease))
         if answer.TTL <= 0:
             raise NotFound("Lease", str(lease))
         return int(answer.TTL)

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A watch on etcd: one stream, read by one thread into a queue, opened again where it broke off."""
+"""A watch on etcd: one stream, read by one thread into a queue, opened again where it broke off.
+
+etcd 3.4, and 3.5 for long, may swallow what was deleted in the very revision that history was compacted to, without a
+word (etcd issues 18089 and 19179); only a watch that begins *before* that revision is told. So each stream begins one
+revision earlier than wanted, and what is not wanted is dropped: all that the fault can swallow lies in that revision.
+The danger returns when etcd has stopped to follow for a stream that is behind and later reads history for it again, so
+a stream that may have fallen behind is given up for a new one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,9 +21,9 @@ import grpc
 
 from percale.datastore.etcd.connection import EtcdConnection, pause
 from percale.datastore.etcd.messages import message
-from percale.datastore.etcd.wire import event
+from percale.datastore.etcd.wire import event, range_request
 from percale.datastore.keyvalue import KeyEvent, Watch, WatchBatch
-from percale.errors import Compacted, PercaleError, StoreUnavailable
+from percale.errors import Compacted, PercaleError, StoreUnavailable, Unauthorized
 
 __all__ = ["EtcdWatch"]
 
@@ -23,6 +31,15 @@ _BATCHES = 100
 """So many batches wait for a slow reader; then etcd has to."""
 _FAILURES = 8
 """So many times in a row the stream may fail before the watch gives up."""
+_SETTLED_S = 5.0
+"""A stream that lasted so long was no failure."""
+_REVISIONS_AT_ONCE = 1000
+"""etcd reads so many revisions of history for one answer (its watchBatchMaxRevs) and the rest of it some time later."""
+_ANSWERS_IN_TOUCH = 64
+"""Half of the answers that etcd lets wait for a stream (its chanBufLen) before it stops to follow for it.
+
+Asked after each so many answers, a stream that is less than so many revisions behind has never been left.
+"""
 
 
 class EtcdWatch(Watch):
@@ -39,27 +56,19 @@ class EtcdWatch(Watch):
         ended: Callable[[EtcdWatch], None],
     ) -> None:
         self._connection = connection
-        self._create = message("WatchCreateRequest")(
-            key=start,
-            range_end=end,
-            start_revision=start_revision,
-            prev_kv=previous,
-            progress_notify=True,
-            fragment=True,
-        )
+        self._range = {"key": start, "range_end": end, "prev_kv": previous}
+        self._next = start_revision
         self._ended = ended
         self._batches: queue.Queue[WatchBatch | PercaleError | None] = queue.Queue(_BATCHES)
-        self._created = threading.Event()
         self._closed = threading.Event()
         self._call: Any = None
         self._progress = 0
         self._fragments: list[KeyEvent] = []
+        self._answers = 0
+        self._failures = 0
+        self._refused = False
         self._thread = threading.Thread(target=self._run, name="percale-etcd-watch", daemon=True)
         self._thread.start()
-
-    def wait_until_created(self, timeout_s: float) -> None:
-        """Wait until etcd watches, so that every later change is seen; a failure shows at the first ``poll``."""
-        self._created.wait(timeout_s)
 
     @property
     def closed(self) -> bool:
@@ -86,76 +95,103 @@ class EtcdWatch(Watch):
         if self._call is not None:
             self._call.cancel()
         self._drain()
-        self._batches.put(None)
+        with contextlib.suppress(queue.Full):
+            self._batches.put_nowait(None)
         self._ended(self)
 
     def _run(self) -> None:
-        failures = 0
         while not self.closed:
+            endpoint, opened = self._connection.current, time.monotonic()
             try:
-                failures = self._read(failures)
+                self._read()
             except PercaleError as error:
                 self._put(error)
                 return
             except grpc.RpcError as error:
                 if self._closed.is_set():  # a property is taken for unchanged since the loop began
                     return
-                failures += 1
-                if failures >= _FAILURES:
-                    self._put(StoreUnavailable(f"the watch on etcd ended: {error.details()}"))
+                self._failures = 1 if time.monotonic() - opened >= _SETTLED_S else self._failures + 1
+                if self._failures >= _FAILURES:
+                    self._put(self._connection.unavailable(error.details() or "", "the watch ended"))
                     return
-                self._connection.fail_over()
-                self._closed.wait(pause(failures))
-        self._created.set()
+                self._connection.fail_over(endpoint)
+                self._closed.wait(pause(self._failures))
 
-    def _read(self, failures: int) -> int:
-        """Read one stream until it ends; return the failures in a row, none once it has delivered something."""
+    def _read(self) -> None:
+        """Read one stream until another one is needed; raises grpc.RpcError if it fails."""
         finished = threading.Event()
-        self._fragments = []
+        self._fragments, self._answers = [], 0
         self._call = self._connection.stream("Watch", self._requests(finished))
         try:
             for answer in self._call:
-                failures = 0
-                self._take(answer)
-                if self.closed:
-                    break
+                if self.closed or not self._take(answer):
+                    return
         finally:
             finished.set()
             self._call.cancel()
-        return failures + 1
+        raise _StreamEnded("the server ended the stream")
 
     def _requests(self, finished: threading.Event) -> Iterator[Any]:
-        yield message("WatchRequest")(create_request=self._create)
+        create = message("WatchCreateRequest")(
+            **self._range, start_revision=max(self._next - 1, 1), progress_notify=True, fragment=True
+        )
+        yield message("WatchRequest")(create_request=create)
         finished.wait()  # the stream of requests must stay open as long as that of the answers
 
-    def _take(self, answer: Any) -> None:
-        revision = answer.header.revision
+    def _take(self, answer: Any) -> bool:
+        """Deliver an answer; whether the stream can be read on."""
         if answer.canceled:
-            self._created.set()
-            if answer.compact_revision:
-                raise Compacted(answer.compact_revision)
-            raise StoreUnavailable(f"etcd ended the watch: {answer.cancel_reason}")
+            self._give_up(answer)
+            return False
         if answer.created:
-            if not self._create.start_revision:
-                self._create.start_revision = revision + 1
-            self._created.set()
-            return
+            return True
         self._fragments += map(event, answer.events)
         if answer.fragment:
-            return
-        events, self._fragments = tuple(self._fragments), []
-        if events:
+            return True
+        events, self._fragments = self._fragments, []
+        wanted = tuple(event for event in events if event.item.mod_revision >= self._next)
+        revision = answer.header.revision
+        if wanted:
             # An answer to a watch that lags behind says more than it delivers; its last event does not.
-            revision = events[-1].item.mod_revision
-            self._create.start_revision = revision + 1
-        else:
+            revision = wanted[-1].item.mod_revision
+            self._next = revision + 1
+        elif not events:
             # Old servers may report progress a moment too early, so continue from the report before.
-            self._create.start_revision = max(self._create.start_revision, self._progress + 1)
+            self._next = max(self._next, self._progress + 1)
             self._progress = revision
-        self._put(WatchBatch(revision, events))
+        self._failures, self._refused = 0, False
+        if wanted or (not events and revision >= self._next):
+            self._put(WatchBatch(revision, wanted))
+        return self._is_followed(events)
+
+    def _give_up(self, answer: Any) -> None:
+        if answer.compact_revision:
+            raise Compacted(answer.compact_revision)
+        if "permission denied" in answer.cancel_reason or "auth" in answer.cancel_reason:
+            # So says etcd 3.4 of a token that has expired, too.
+            if self._refused or not self._connection.authenticates:
+                raise Unauthorized(answer.cancel_reason)
+            self._refused = True
+            self._connection.forget_token()
+            return
+        raise _StreamEnded(answer.cancel_reason)
+
+    def _is_followed(self, events: list[KeyEvent]) -> bool:
+        """Whether etcd surely follows for this stream, and has done so all the time."""
+        if len(events) >= _REVISIONS_AT_ONCE and len({event.item.mod_revision for event in events}) >= (
+            _REVISIONS_AT_ONCE
+        ):
+            return False
+        self._answers += 1
+        if self._answers % _ANSWERS_IN_TOUCH or not events:
+            return True
+        try:
+            newest = self._connection.call("Range", range_request("\0", "", limit=1, keys_only=True)).header.revision
+        except StoreUnavailable:
+            return False
+        return bool(newest - events[-1].item.mod_revision < _ANSWERS_IN_TOUCH)
 
     def _put(self, batch: WatchBatch | PercaleError) -> None:
-        self._created.set()
         while not self.closed:
             with contextlib.suppress(queue.Full):
                 self._batches.put(batch, timeout=1)
@@ -165,3 +201,10 @@ class EtcdWatch(Watch):
         with contextlib.suppress(queue.Empty):
             while True:
                 self._batches.get_nowait()
+
+
+class _StreamEnded(grpc.RpcError):  # type: ignore[misc]  # grpc has no types
+    """A stream that ended without an error of gRPC."""
+
+    def details(self) -> str:
+        return str(self)
