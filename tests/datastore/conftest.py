@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
-from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
+from tests.datastore.etcd_server import EXECUTABLE, EtcdCluster, EtcdServer
 
 from percale.datastore.calico import CalicoDatastore
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
@@ -48,6 +50,34 @@ def etcd(etcd_server):
         yield opened
 
 
+@pytest.fixture(scope="session")
+def etcd_members(tmp_path_factory):
+    """Three real members over TLS for all tests; skips them where etcd or openssl is not installed."""
+    if EXECUTABLE is None or shutil.which("openssl") is None:
+        pytest.skip("etcd or openssl is not installed")
+    started = EtcdCluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def etcd_cluster(etcd_members):
+    """The three members, all of them running and empty, whatever a test did to them."""
+    etcd_members.heal()
+    with EtcdKeyValue(etcd_members.settings) as opened:
+        opened.delete("\0", EVERYTHING)
+    return etcd_members
+
+
+@pytest.fixture
+def cluster(etcd_cluster):
+    """The cluster as a store."""
+    with EtcdKeyValue(etcd_cluster.settings) as opened:
+        yield opened
+
+
 @pytest.fixture(params=["file", "memory"])
 def embedded(request, tmp_path, clock):
     """The embedded store of each kind, with a clock that tests move."""
@@ -56,11 +86,11 @@ def embedded(request, tmp_path, clock):
         yield opened
 
 
-@pytest.fixture(params=["file", "memory", "etcd"])
+@pytest.fixture(params=["file", "memory", "etcd", "cluster"])
 def kv(request, tmp_path, clock):
     """An empty store of each kind."""
-    if request.param == "etcd":
-        yield request.getfixturevalue("etcd")
+    if request.param in ("etcd", "cluster"):
+        yield request.getfixturevalue(request.param)
         return
     path = tmp_path / "store" if request.param == "file" else None
     with SQLiteKeyValue(path, clock=clock) as opened:

@@ -1,46 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real etcd for tests: one process on free loopback ports, in a folder of its own."""
+"""A real etcd for tests, alone or as a cluster of three over TLS: processes on free loopback ports, in own folders."""
 
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
+import ssl
 import subprocess
 import time
+import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
+from percale.datastore.etcd.connection import EtcdConnection
+from percale.datastore.etcd.messages import message
 from percale.errors import StoreUnavailable
 
 EXECUTABLE = shutil.which("etcd")
+_FAST = ("--heartbeat-interval=50", "--election-timeout=500")
 
 
 class EtcdServer:
-    """Started when made, stopped by ``stop``; ``endpoint`` is its URL."""
+    """Started when made, unless it is a member of a cluster; stopped by ``stop``; ``endpoint`` is its URL."""
 
-    def __init__(self, folder: Path, *options: str, scheme: str = "http") -> None:
+    def __init__(
+        self, folder: Path, *options: str, scheme: str = "http", name: str = "test", member: bool = False
+    ) -> None:
         self.folder = folder
         self.options = options
-        client, peer = _free_ports(2)
+        self.name = name
+        client, peer = free_ports(2)
         self.endpoint = f"{scheme}://127.0.0.1:{client}"
-        self._peer = f"http://127.0.0.1:{peer}"
+        self.peer = f"{scheme if member else 'http'}://127.0.0.1:{peer}"
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        if not member:
+            self.start()
 
-    def start(self) -> None:
-        """Run the server on what the folder holds."""
+    @property
+    def running(self) -> bool:
+        """Whether there is a process, be it paused."""
+        return self._process is not None
+
+    def start(self, members: str = "") -> None:
+        """Run the server on what the folder holds, alone or with the members of a cluster."""
         assert EXECUTABLE is not None
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     EXECUTABLE,
-                    "--name=test",
+                    f"--name={self.name}",
                     f"--data-dir={self.folder / 'data'}",
                     f"--listen-client-urls={self.endpoint}",
                     f"--advertise-client-urls={self.endpoint}",
-                    f"--listen-peer-urls={self._peer}",
-                    f"--initial-advertise-peer-urls={self._peer}",
-                    f"--initial-cluster=test={self._peer}",
+                    f"--listen-peer-urls={self.peer}",
+                    f"--initial-advertise-peer-urls={self.peer}",
+                    f"--initial-cluster={members or f'{self.name}={self.peer}'}",
                     "--unsafe-no-fsync",
                     *self.options,
                 ],
@@ -62,18 +78,139 @@ class EtcdServer:
                 else:
                     return
 
+    def pause(self) -> None:
+        """Let the process stand still."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a paused process run again; it does no harm to a running one."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
-        """End the process; its data stay in the folder."""
+        """Kill the process; its data stay in the folder."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
 
-def _free_ports(count: int) -> list[int]:
+class EtcdCluster:
+    """Three members that trust only certificates of their own authority, from clients and from each other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        make_certificates(folder)
+        self.members: list[EtcdServer] = []
+        for name in ("one", "two", "three"):
+            (folder / name).mkdir()
+            options = (f"{self._files('server')} {self._files('server', 'peer-')}").split()
+            member = EtcdServer(folder / name, *options, *_FAST, scheme="https", name=name, member=True)
+            self.members.append(member)
+        self.heal()
+
+    @property
+    def settings(self) -> EtcdSettings:
+        """How a client reaches the cluster."""
+        return EtcdSettings.of(
+            ",".join(member.endpoint for member in self.members),
+            key_file=str(self.folder / "client.key"),
+            certificate_file=str(self.folder / "client.pem"),
+            ca_certificate_file=str(self.folder / "ca.pem"),
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a command to the cluster."""
+        return {
+            "DATASTORE_TYPE": "etcdv3",
+            "ETCD_ENDPOINTS": ",".join(member.endpoint for member in self.members),
+            "ETCD_KEY_FILE": str(self.folder / "client.key"),
+            "ETCD_CERT_FILE": str(self.folder / "client.pem"),
+            "ETCD_CA_CERT_FILE": str(self.folder / "ca.pem"),
+        }
+
+    def start(self, member: EtcdServer) -> None:
+        """Run a member that was stopped."""
+        member.start(",".join(f"{each.name}={each.peer}" for each in self.members))
+
+    def heal(self) -> None:
+        """Run all members and return when each of them serves."""
+        for member in self.members:
+            member.go_on()
+            if not member.running:
+                self.start(member)
+        for member in self.members:
+            self.wait_for(member)
+
+    def wait_for(self, member: EtcdServer) -> None:
+        """Return when a member serves, which it does when it has a leader; raises TimeoutError."""
+        trust = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
+        trust.load_cert_chain(self.folder / "client.pem", self.folder / "client.key")
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{member.endpoint}/health", timeout=5, context=trust) as answer:
+                    if b'"true"' in answer.read():
+                        return
+            except OSError:
+                time.sleep(0.05)
+        raise TimeoutError(f"member {member.name} does not serve: {member.folder / 'log'}")
+
+    def leader(self) -> EtcdServer:
+        """Return the member that leads; raises TimeoutError if there is none for long."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for member in self.members:
+                if member.running and (status := self._status(member)) and status.leader == status.header.member_id:
+                    return member
+            time.sleep(0.05)
+        raise TimeoutError("the cluster has no leader")
+
+    def followers(self) -> list[EtcdServer]:
+        """Return the members that do not lead."""
+        leader = self.leader()
+        return [member for member in self.members if member is not leader]
+
+    def stop(self) -> None:
+        """Kill all members."""
+        for member in self.members:
+            member.stop()
+
+    def _status(self, member: EtcdServer) -> object | None:
+        connection = EtcdConnection(replace(self.settings, endpoints=(member.endpoint,), timeout_s=1.0))
+        try:
+            return connection.call("Status", message("StatusRequest")())
+        except StoreUnavailable:
+            return None
+        finally:
+            connection.close()
+
+    def _files(self, name: str, kind: str = "") -> str:
+        pair = f"--{kind}cert-file={self.folder}/{name}.pem --{kind}key-file={self.folder}/{name}.key"
+        return f"{pair} --{kind}client-cert-auth --{kind}trusted-ca-file={self.folder}/ca.pem"
+
+
+def make_certificates(folder: Path) -> None:
+    """Make an authority ``ca``, a ``server`` for 127.0.0.1 and a ``client``: each a .pem and a .key file."""
+    new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -x509 -days 2"
+    _openssl(folder, f"{new} -keyout ca.key -out ca.pem -subj /CN=authority")
+    for name, alternative in (("server", "IP:127.0.0.1"), ("client", "DNS:client")):
+        signed = "-CA ca.pem -CAkey ca.key -addext basicConstraints=critical,CA:FALSE"
+        _openssl(folder, f"{new} -keyout {name}.key -out {name}.pem -subj /CN={name} {signed}"
+                 f" -addext subjectAltName={alternative}")  # fmt: skip
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback that nobody listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     try:
         return [each.getsockname()[1] for each in sockets]
     finally:
         for each in sockets:
             each.close()
+
+
+def _openssl(folder: Path, words: str) -> None:
+    subprocess.run(["openssl", *words.split()], check=True, capture_output=True, cwd=folder)

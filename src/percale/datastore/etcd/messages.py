@@ -43,7 +43,7 @@ LeaseKeepAliveResponse: header=1:ResponseHeader ID=2:int64 TTL=3:int64
 AuthenticateRequest: name=1:string password=2:string
 AuthenticateResponse: header=1:ResponseHeader token=2:string
 StatusRequest:
-StatusResponse: header=1:ResponseHeader version=2:string dbSize=3:int64
+StatusResponse: header=1:ResponseHeader version=2:string dbSize=3:int64 leader=4:uint64
 """  # noqa: E501 - one message per line
 
 METHODS = {
