@@ -113,12 +113,12 @@ class EtcdCluster:
     @property
     def settings(self) -> EtcdSettings:
         """How a client reaches the cluster."""
-        return EtcdSettings.of(
-            ",".join(member.endpoint for member in self.members),
-            key_file=str(self.folder / "client.key"),
-            certificate_file=str(self.folder / "client.pem"),
-            ca_certificate_file=str(self.folder / "ca.pem"),
-        )
+        return settings_of(self.place)
+
+    @property
+    def place(self) -> str:
+        """The cluster in one word for another process: its endpoints and the folder of its certificates."""
+        return f"{','.join(member.endpoint for member in self.members)}#{self.folder}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -190,6 +190,19 @@ class EtcdCluster:
     def _files(self, name: str, kind: str = "") -> str:
         pair = f"--{kind}cert-file={self.folder}/{name}.pem --{kind}key-file={self.folder}/{name}.key"
         return f"{pair} --{kind}client-cert-auth --{kind}trusted-ca-file={self.folder}/ca.pem"
+
+
+def settings_of(place: str) -> EtcdSettings:
+    """Return the settings that a word stands for: endpoints, after # the folder of the certificates."""
+    endpoints, _, folder = place.partition("#")
+    if not folder:
+        return EtcdSettings.of(endpoints)
+    return EtcdSettings.of(
+        endpoints,
+        key_file=f"{folder}/client.key",
+        certificate_file=f"{folder}/client.pem",
+        ca_certificate_file=f"{folder}/ca.pem",
+    )
 
 
 def make_certificates(folder: Path) -> None:

@@ -190,7 +190,8 @@ class WatchBatch(NamedTuple):
 class Watch(Closable):
     """Every change of a range after a revision, once and in order; iterating blocks and ends after ``close()``.
 
-    Raises Compacted if history that is still to be delivered is gone, StoreUnavailable if the store is.
+    Raises Compacted if history that is still to be delivered is gone, StoreUnavailable while the store is; polled again
+    after that, it goes on where it was.
     """
 
     @abstractmethod

@@ -25,9 +25,14 @@ __all__ = ["EtcdConnection", "pause"]
 
 _ATTEMPTS = 4
 _PAUSE_S = 0.05
-_PROBE_S = 10
-"""After so many silent seconds a server is asked whether it is there; etcd allows no less than five."""
-_PROBE_TIMEOUT_S = 5
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+)
 _CHANCE = random.Random()
 _STREAMS = frozenset({"Watch", "LeaseKeepAlive"})
 _REPEATABLE = frozenset({"Range", "Status", "Authenticate", "LeaseKeepAlive"})
@@ -36,6 +41,8 @@ _NEVER_SENT = ("failed to connect", "dns resolution failed", "no address")
 _NEVER_PROPOSED = ("too many requests", "not capable", "no leader")
 _STALE_TOKEN = ("invalid auth token", "auth store is old")
 _UNTRUSTED = ("certificate_verify_failed", "certificate verify failed", "hostname verification", "peer certificate")
+_REJECTED = ("tsi_data_corrupted", "bad_certificate", "certificate_required", "unknown_ca")
+"""How gRPC tells that the server ended the connection after the handshake, as TLS 1.3 does with a bad certificate."""
 _LEADER_NEEDED = ("hasleader", "true")
 """A server that has lost the others says so at once, on streams too, instead of keeping us waiting."""
 
@@ -102,6 +109,11 @@ class EtcdConnection:
                 f"the certificate of etcd at {where} is not accepted: its authority or its name is not as expected "
                 f"({_reason(details)}); check the CA certificate and the endpoint{hint}"
             )
+        if any(text in details.lower() for text in _REJECTED):
+            return StoreUnavailable(
+                f"etcd at {where} does not accept this client: it ended the encrypted connection ({details}); "
+                f"check the client certificate and its key{hint}"
+            )
         return StoreUnavailable(f"etcd at {where} does not answer: {details}{hint}")
 
     def close(self) -> None:
@@ -154,7 +166,7 @@ class EtcdConnection:
         unsent = any(text in details for text in _NEVER_SENT + _NEVER_PROPOSED)
         if code is grpc.StatusCode.UNAVAILABLE:
             self.fail_over(failed)
-        if any(text in details for text in _UNTRUSTED):
+        if any(text in details for text in _UNTRUSTED + _REJECTED):
             return attempt < len(self._channels) - 1
         return unsent or (method in _REPEATABLE and code is grpc.StatusCode.UNAVAILABLE)
 
@@ -188,25 +200,13 @@ def _reason(details: str) -> str:
     return parts[-1] if parts else details
 
 
-def _options() -> tuple[tuple[str, int], ...]:
-    return (
-        ("grpc.max_receive_message_length", -1),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.keepalive_time_ms", _PROBE_S * 1000),
-        ("grpc.keepalive_timeout_ms", _PROBE_TIMEOUT_S * 1000),
-        ("grpc.http2.max_pings_without_data", 0),  # a quiet watch would not be probed otherwise
-        ("grpc.enable_retries", 0),
-        ("grpc.use_local_subchannel_pool", 1),
-    )
-
-
 def _channel(endpoint: str, settings: EtcdSettings) -> Any:
     url = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
     if url.scheme not in ("http", "https") or not url.netloc:
         raise Refused(f"{endpoint!r} is not the URL of an etcd server")
     if url.scheme == "http":
-        return grpc.insecure_channel(url.netloc, options=_options())
+        return grpc.insecure_channel(url.netloc, options=_OPTIONS)
     credentials = grpc.ssl_channel_credentials(
         settings.ca_certificate or None, settings.key or None, settings.certificate or None
     )
-    return grpc.secure_channel(url.netloc, credentials, options=_options())
+    return grpc.secure_channel(url.netloc, credentials, options=_OPTIONS)

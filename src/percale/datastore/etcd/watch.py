@@ -30,9 +30,14 @@ __all__ = ["EtcdWatch"]
 _BATCHES = 100
 """So many batches wait for a slow reader; then etcd has to."""
 _FAILURES = 8
-"""So many times in a row the stream may fail before the watch gives up."""
+"""After so many failures in a row the reader is told, and again after so many more."""
 _SETTLED_S = 5.0
 """A stream that lasted so long was no failure."""
+_PROBE_S = 5.0
+"""A stream that was silent for so long is asked for a sign of life, and given up after as long again (gRPC's own probes
+come once a minute on a quiet stream)."""
+_ANY_WATCH = -1
+"""The number of the watch in an answer to that; what it says of progress is wrong in old servers, so it is not used."""
 _REVISIONS_AT_ONCE = 1000
 """etcd reads so many revisions of history for one answer (its watchBatchMaxRevs) and the rest of it some time later."""
 _ANSWERS_IN_TOUCH = 64
@@ -66,6 +71,7 @@ class EtcdWatch(Watch):
         self._fragments: list[KeyEvent] = []
         self._answers = 0
         self._failures = 0
+        self._heard = False
         self._refused = False
         self._thread = threading.Thread(target=self._run, name="percale-etcd-watch", daemon=True)
         self._thread.start()
@@ -111,9 +117,9 @@ class EtcdWatch(Watch):
                 if self._closed.is_set():  # a property is taken for unchanged since the loop began
                     return
                 self._failures = 1 if time.monotonic() - opened >= _SETTLED_S else self._failures + 1
-                if self._failures >= _FAILURES:
-                    self._put(self._connection.unavailable(error.details() or "", "the watch ended"))
-                    return
+                if self._failures % _FAILURES == 0:
+                    hint = "the watch goes on when it does"
+                    self._put(self._connection.unavailable(error.details() or "", hint))
                 self._connection.fail_over(endpoint)
                 self._closed.wait(pause(self._failures))
 
@@ -124,6 +130,7 @@ class EtcdWatch(Watch):
         self._call = self._connection.stream("Watch", self._requests(finished))
         try:
             for answer in self._call:
+                self._heard = True
                 if self.closed or not self._take(answer):
                     return
         finally:
@@ -136,14 +143,23 @@ class EtcdWatch(Watch):
             **self._range, start_revision=max(self._next - 1, 1), progress_notify=True, fragment=True
         )
         yield message("WatchRequest")(create_request=create)
-        finished.wait()  # the stream of requests must stay open as long as that of the answers
+        asked = False
+        while not finished.wait(_PROBE_S):  # the stream of requests must stay open as long as that of the answers
+            silent = not self._heard and not self._batches.full()
+            self._heard = False
+            if silent and asked:
+                self._call.cancel()
+                return
+            if silent:
+                yield message("WatchRequest")(progress_request=message("WatchProgressRequest")())
+            asked = silent
 
     def _take(self, answer: Any) -> bool:
         """Deliver an answer; whether the stream can be read on."""
         if answer.canceled:
             self._give_up(answer)
             return False
-        if answer.created:
+        if answer.created or answer.watch_id == _ANY_WATCH:
             return True
         self._fragments += map(event, answer.events)
         if answer.fragment:
