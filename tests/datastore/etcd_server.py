@@ -34,6 +34,7 @@ class EtcdServer:
         client, peer = free_ports(2)
         self.endpoint = f"{scheme}://127.0.0.1:{client}"
         self.peer = f"{scheme if member else 'http'}://127.0.0.1:{peer}"
+        self.paused = False
         self._process: subprocess.Popen[bytes] | None = None
         if not member:
             self.start()
@@ -81,15 +82,18 @@ class EtcdServer:
     def pause(self) -> None:
         """Let the process stand still."""
         assert self._process is not None
+        self.paused = True
         self._process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Let a paused process run again; it does no harm to a running one."""
+        self.paused = False
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Kill the process; its data stay in the folder."""
+        self.paused = False
         if self._process is not None:
             self._process.kill()
             self._process.wait()

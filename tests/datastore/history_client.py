@@ -8,21 +8,24 @@ import os
 import random
 import sys
 import time
+from dataclasses import replace
 
 from percale.datastore.keyvalue import EVERYTHING, Compare, Delete, Get, KeyValue, Put
 from percale.datastore.sqlite import SQLiteKeyValue
-from percale.errors import Compacted
+from percale.errors import Compacted, StoreUnavailable
 
 KEYS = tuple(f"/{letter}" for letter in "abcde")
 
 
 def open_store(place: str) -> KeyValue:
-    """Return the store that a path or a URL names."""
+    """Return the store that a path names, or the place of an etcd (see ``settings_of``)."""
     if "://" not in place:
         return SQLiteKeyValue(place)
-    from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
+    from tests.datastore.etcd_server import settings_of
 
-    return EtcdKeyValue(EtcdSettings((place,)))
+    from percale.datastore.etcd import EtcdKeyValue
+
+    return EtcdKeyValue(replace(settings_of(place), timeout_s=2.0))
 
 
 def note(**facts: object) -> None:
@@ -42,7 +45,11 @@ def work(store: KeyValue, name: str) -> None:
         write = {"get": (), "delete": (Delete(key),)}.get(kind, (Put(key, value.encode()),))
         compares = [Compare(key, "mod_revision", "=", expected)] if kind == "swap" else []
         note(begin=number, kind=kind, key=key, value=value, expected=expected)
-        result = store.txn(compares, [*write, Get(key)], [Get(key)])
+        try:
+            result = store.txn(compares, [*write, Get(key)], [Get(key)])
+        except StoreUnavailable:
+            note(unknown=number)
+            continue
         items = result.responses[-1].items
         known[key] = items[0].mod_revision if items else 0
         found = items[0].value.decode() if items else ""
@@ -53,19 +60,31 @@ def look(store: KeyValue, since: int) -> None:
     """Watch everything for ever; note each event, how far they are complete, and what is there after a compaction."""
     while True:
         note(since=since)
-        with store.watch("/", EVERYTHING, start_revision=since) as watch:
-            try:
+        try:
+            with store.watch("/", EVERYTHING, start_revision=since) as watch:
                 for batch in watch:
                     for event in batch.events:
                         item = event.item
                         note(
                             event=item.key, revision=item.mod_revision, value=item.value.decode(), version=item.version
                         )
+                    since = batch.revision + 1
                     note(complete=batch.revision)
-            except Compacted:
-                listed = store.range("/", EVERYTHING)
-                note(listed={item.key: item.value.decode() for item in listed.items}, revision=listed.revision)
-                since = listed.revision + 1
+        except StoreUnavailable:
+            continue
+        except Compacted:
+            since = list_all(store) + 1
+
+
+def list_all(store: KeyValue) -> int:
+    """Note what is there now, and return its revision."""
+    while True:
+        try:
+            listed = store.range("/", EVERYTHING)
+        except StoreUnavailable:
+            continue
+        note(listed={item.key: item.value.decode() for item in listed.items}, revision=listed.revision)
+        return listed.revision
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ revision, and revisions agree with real time: who began after another had ended 
 from __future__ import annotations
 
 import bisect
+import contextlib
 import json
 import os
 import random
@@ -19,11 +20,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from tests.datastore.etcd_server import EtcdCluster
 from tests.datastore.history_client import KEYS, open_store
 
-from percale.datastore.keyvalue import EVERYTHING, Item
+from percale.datastore.keyvalue import EVERYTHING, Item, KeyValue, Watch
+from percale.errors import Compacted, StoreUnavailable
 
-SECONDS = 600 if os.environ.get("PERCALE_SOAK") else 4
+SECONDS = float(os.environ.get("PERCALE_SOAK_SECONDS", "600")) if os.environ.get("PERCALE_SOAK") else 4
 CLIENTS, WATCHERS = 3, 2
 KEPT_REVISIONS = 300
 
@@ -44,6 +47,11 @@ class Process:
         self.running.send_signal(signal.SIGCONT)
         self.running.kill()
         self.running.wait()
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether it noted an event."""
+        return b'"event"' in self.log.read_bytes()
 
     def notes(self) -> list[dict]:
         # The last line may have been cut off.
@@ -74,67 +82,101 @@ class Truth:
         return {key: item.value.decode() for key, item in items if item is not None}
 
 
-def run(place: str, folder: Path, truth: Truth) -> tuple[list[Process], dict[str, int]]:
-    """Let clients and watchers work, disturb them, and return all of them with the number of each fault."""
-    chance, faults, started = random.Random(11), defaultdict(int), 0
-    everyone: list[Process] = []
-    with open_store(place) as store, store.watch("/", EVERYTHING) as watch:
-        first = store.revision + 1
+class Run:
+    """Clients and watchers at work, disturbed by chance; its truth is complete when it has ended."""
 
-        def start(kind: str) -> Process:
-            nonlocal started
-            started += 1
-            words = ("watcher", str(first)) if kind == "watcher" else (f"c{started}",)
-            everyone.append(Process(place, folder, f"{kind}{started}", *words))
-            return everyone[-1]
+    def __init__(self, place: str, folder: Path, cluster: EtcdCluster | None) -> None:
+        self.truth = Truth()
+        self.faults: dict[str, int] = defaultdict(int)
+        self.clients: list[Process] = []
+        self.watchers: list[Process] = []
+        self._everyone: dict[str, list[Process]] = {"client": self.clients, "watcher": self.watchers}
+        self._at_work: list[Process] = []
+        self._place, self._folder, self._cluster = place, folder, cluster
+        self._chance = random.Random(11)
+        self._first = 0
+        self._led = False
 
-        clients = [start("client") for _ in range(CLIENTS)]
-        watchers = [start("watcher") for _ in range(WATCHERS)]
-        end = time.monotonic() + SECONDS
+    def __call__(self) -> Run:
+        with open_store(self._place) as store, store.watch("/", EVERYTHING) as watch:
+            self._first = store.revision + 1
+            self._at_work = [self._start(kind) for kind in ["client"] * CLIENTS + ["watcher"] * WATCHERS]
+            try:
+                self._disturb_until(time.monotonic() + SECONDS, store, watch)
+            finally:
+                for process in self.clients + self.watchers:
+                    process.kill()
+                if self._cluster is not None:
+                    self._cluster.heal()
+            listed = store.range("/", EVERYTHING)
+            while (self.truth.events[-1].mod_revision if self.truth.events else 0) < listed.revision:
+                self._learn(watch, 30)
+        assert {item.key: item.value.decode() for item in listed.items} == self.truth.state(listed.revision)
+        return self
+
+    def _start(self, kind: str) -> Process:
+        group = self._everyone[kind]
+        words = ("watcher", str(self._first)) if kind == "watcher" else (f"c{len(group)}",)
+        group.append(Process(self._place, self._folder, f"{kind}{len(group)}", *words))
+        return group[-1]
+
+    def _learn(self, watch: Watch, timeout_s: float) -> int:
+        """Take one batch of what happened; return how far it goes, 0 if nothing did."""
         try:
-            while time.monotonic() < end:
-                batch = watch.poll(0.05)
-                if batch is None:
-                    continue
-                for event in batch.events:
-                    truth.add(event.item)
-                if chance.random() < 0.02:
-                    disturb(chance, faults, clients, watchers, start)
-                if batch.revision > first + 2 * KEPT_REVISIONS:
-                    first = batch.revision - KEPT_REVISIONS
-                    store.compact(first)
-                    faults["compaction"] += 1
-        finally:
-            for process in everyone:
+            batch = watch.poll(timeout_s)
+        except StoreUnavailable:
+            return 0
+        for event in batch.events if batch else ():
+            self.truth.add(event.item)
+        return batch.revision if batch else 0
+
+    def _disturb_until(self, end: float, store: KeyValue, watch: Watch) -> None:
+        """Disturb until time is over, and on a busy machine until something was seen."""
+        next_member_fault = time.monotonic() + 1
+        while time.monotonic() < end or not any(process.has_seen for process in self.watchers):
+            revision = self._learn(watch, 0.05)
+            if revision and self._chance.random() < 0.02:
+                self._disturb_process()
+            if self._cluster is not None and time.monotonic() > next_member_fault:
+                self._disturb_member(self._cluster)
+                next_member_fault = time.monotonic() + self._chance.uniform(0.3, 2)
+            if revision > self._first + 2 * KEPT_REVISIONS:
+                self._first = revision - KEPT_REVISIONS
+                with contextlib.suppress(StoreUnavailable, Compacted):  # done, although its answer was lost
+                    store.compact(self._first)
+                    self.faults["compaction"] += 1
+
+    def _disturb_process(self) -> None:
+        """Kill a process and start another, or let one stand still."""
+        position = self._chance.randrange(len(self._at_work))
+        process = self._at_work[position]
+        match self._chance.choice(("killed", "paused", "continued", "continued")):
+            case "killed":
                 process.kill()
-        last = store.revision
-        while (truth.events[-1].mod_revision if truth.events else 0) < last:
-            batch = watch.poll(5)
-            if batch is None:
-                break
-            for event in batch.events:
-                truth.add(event.item)
-    return everyone, dict(faults)
+                self._at_work[position] = self._start("client" if process in self.clients else "watcher")
+                self.faults["killed"] += 1
+            case "paused":
+                process.running.send_signal(signal.SIGSTOP)
+                self.faults["paused"] += 1
+            case _:
+                process.running.send_signal(signal.SIGCONT)
 
-
-def disturb(chance, faults, clients, watchers, start) -> None:
-    """Kill a process and start another, or let one stand still."""
-    group = chance.choice((clients, clients, watchers))
-    position = chance.randrange(len(group))
-    match chance.choice(("killed", "paused", "continued", "continued")):
-        case "killed":
-            group[position].kill()
-            group[position] = start("client" if group is clients else "watcher")
-            faults["killed"] += 1
-        case "paused":
-            group[position].running.send_signal(signal.SIGSTOP)
-            faults["paused"] += 1
-        case _:
-            group[position].running.send_signal(signal.SIGCONT)
+    def _disturb_member(self, cluster: EtcdCluster) -> None:
+        """Kill or pause the member that leads or, later, any; heal the cluster mostly before the next one."""
+        fit = [member for member in cluster.members if member.running and not member.paused]
+        if len(fit) < len(cluster.members) and (len(fit) == 1 or self._chance.random() < 0.8):
+            cluster.heal()
+            return
+        leads = len(fit) == len(cluster.members) and (not self._led or self._chance.random() < 0.5)
+        member = cluster.leader() if leads else self._chance.choice(fit)
+        kind = self._chance.choice(("killed", "paused"))
+        member.stop() if kind == "killed" else member.pause()
+        self._led |= leads
+        self.faults[f"{'leader' if leads else 'member'} {kind}"] += 1
 
 
 def judge_clients(truth: Truth, clients: list[Process]) -> tuple[int, int]:
-    """Check every answer; return how many operations were answered, and how many were cut off."""
+    """Check every answer; return how many operations were answered, and of how many the outcome is not known."""
     owner = {item.value.decode(): item for item in truth.events if item.version}
     assert len(owner) == sum(item.version > 0 for item in truth.events), "a value was written twice"
     answered, cut, spans, acknowledged = 0, 0, [], set()
@@ -143,6 +185,8 @@ def judge_clients(truth: Truth, clients: list[Process]) -> tuple[int, int]:
         for note in client.notes():
             if "begin" in note:
                 begun[note["begin"]] = note
+                continue
+            if "unknown" in note:
                 continue
             asked = begun.pop(note["end"])
             judge_answer(truth, asked, note)
@@ -208,24 +252,29 @@ def judge_watcher(truth: Truth, watcher: Process) -> int:
     return count
 
 
-@pytest.mark.parametrize("kind", ["file", "etcd"])
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.parametrize("kind", ["file", "etcd", "cluster"])
 def test_linearizable_and_watched(kind, tmp_path, request):
-    """Under killed and paused processes and compactions every answer fits one order, and watchers see all of it."""
-    place = str(tmp_path / "store")
+    """Under killed and paused processes and compactions every answer fits one order, and watchers see all of it.
+
+    On the cluster members are killed and paused too.
+    """
+    place, cluster = str(tmp_path / "store"), None
     if kind == "etcd":
         request.getfixturevalue("etcd")
         place = request.getfixturevalue("etcd_server").endpoint
+    if kind == "cluster":
+        cluster = request.getfixturevalue("etcd_cluster")
+        place = cluster.place
     with open_store(place) as store:
         assert store.range("/", EVERYTHING).items == ()
-    truth = Truth()
-    everyone, faults = run(place, tmp_path, truth)
-    clients = [process for process in everyone if process.name.startswith("client")]
-    watchers = [process for process in everyone if process.name.startswith("watcher")]
-    answered, cut = judge_clients(truth, clients)
-    events = sum(judge_watcher(truth, watcher) for watcher in watchers)
+    run = Run(place, tmp_path, cluster)()
+    answered, unknown = judge_clients(run.truth, run.clients)
+    events = sum(judge_watcher(run.truth, watcher) for watcher in run.watchers)
     print(
-        f"\n{kind}: {answered} operations answered, {cut} cut off, {len(truth.events)} events on {len(KEYS)} keys, "
-        f"{events} seen by {len(watchers)} watchers; faults: {faults}"
+        f"\n{kind}: {answered} operations answered, {unknown} of unknown outcome, {len(run.truth.events)} events on "
+        f"{len(KEYS)} keys, {events} seen by {len(run.watchers)} watchers; faults: {dict(run.faults)}"
     )
     assert answered
     assert events
