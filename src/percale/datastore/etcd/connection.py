@@ -43,12 +43,21 @@ _STALE_TOKEN = ("invalid auth token", "auth store is old")
 _UNTRUSTED = ("certificate_verify_failed", "certificate verify failed", "hostname verification", "peer certificate")
 _REJECTED = ("tsi_data_corrupted", "bad_certificate", "certificate_required", "unknown_ca")
 """How gRPC tells that the server ended the connection after the handshake, as TLS 1.3 does with a bad certificate."""
+_SILENCE = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.INTERNAL,
+    }
+)
 _LEADER_NEEDED = ("hasleader", "true")
 """A server that has lost the others says so at once, on streams too, instead of keeping us waiting."""
 
 
 class EtcdConnection:
-    """A set of channels of which one is in use; ``retries`` counts the repeated calls."""
+    """A set of channels of which one is in use; ``retries`` counts the repeated calls and streams."""
 
     def __init__(self, settings: EtcdSettings) -> None:
         self._settings = settings
@@ -80,8 +89,7 @@ class EtcdConnection:
             except grpc.RpcError as error:
                 if attempt == most - 1 or not self._may_repeat(doing, error, current, attempt):
                     raise self._translated(doing, error) from error
-            with self._lock:
-                self.retries += 1
+            self.count_retry()
             if attempt >= len(self._channels) - 1:
                 time.sleep(pause(attempt - len(self._channels) + 1))
         raise AssertionError("unreachable")
@@ -95,6 +103,11 @@ class EtcdConnection:
         with self._lock:
             if failed is None or failed == self._current:
                 self._current = (self._current + 1) % len(self._channels)
+
+    def count_retry(self) -> None:
+        """Add one to ``retries``."""
+        with self._lock:
+            self.retries += 1
 
     def forget_token(self) -> None:
         """Authenticate again before the next call."""
@@ -173,9 +186,9 @@ class EtcdConnection:
     def _translated(self, method: str, error: Any) -> Exception:
         code, details = error.code(), error.details() or ""
         refusals = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
-        if code in refusals or "auth" in details or "user name is empty" in details:
+        if code in refusals or re.search(r"\bauth(entication)?\b|user name is empty", details):
             return Unauthorized(details)
-        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+        if code in _SILENCE:
             unsent = any(text in details.lower() for text in _NEVER_SENT + _NEVER_PROPOSED)
             unknown = method not in _REPEATABLE and not unsent
             return self.unavailable(details, "whether the change was made is not known" if unknown else "")

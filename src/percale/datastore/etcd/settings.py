@@ -15,7 +15,7 @@ __all__ = ["EtcdSettings"]
 class EtcdSettings:
     """Endpoints are URLs (``https://192.0.2.1:2379``); keys and certificates are PEM texts, not paths.
 
-    ``timeout_s`` bounds each call, connecting included; a name and a password count only together.
+    ``timeout_s`` bounds each call to an endpoint, connecting included; a name and a password count only together.
     """
 
     endpoints: tuple[str, ...]

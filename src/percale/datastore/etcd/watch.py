@@ -113,13 +113,16 @@ class EtcdWatch(Watch):
             except PercaleError as error:
                 self._put(error)
                 return
-            except grpc.RpcError as error:
+            except (grpc.RpcError, ValueError) as error:
                 if self._closed.is_set():  # a property is taken for unchanged since the loop began
                     return
+                if isinstance(error, ValueError):  # so says a closed channel
+                    raise
                 self._failures = 1 if time.monotonic() - opened >= _SETTLED_S else self._failures + 1
                 if self._failures % _FAILURES == 0:
                     hint = "the watch goes on when it does"
                     self._put(self._connection.unavailable(error.details() or "", hint))
+                self._connection.count_retry()
                 self._connection.fail_over(endpoint)
                 self._closed.wait(pause(self._failures))
 
