@@ -33,6 +33,15 @@ def settings(*endpoints, **others):
     return EtcdSettings(endpoints, **{"timeout_s": 5.0, **others})
 
 
+def next_events(watch):
+    """Return the values of the next batch, whatever the watch complains of before."""
+    while True:
+        try:
+            return [event.item.value for event in watch.poll(30).events]
+        except StoreUnavailable:
+            continue
+
+
 class TestFailures:
     def test_nobody_listens(self):
         """An endpoint that does not answer is named, in seconds; the caller knows that nothing was done."""
@@ -69,13 +78,20 @@ class TestFailures:
                 seen += [event.item.value for event in watch.poll(30).events]
             assert seen == [b"2"]
 
-    def test_watch_of_a_dead_server_ends(self, server, monkeypatch):
-        """A watch does not wait forever for a server that does not come back."""
+    def test_watch_of_a_dead_server(self, server, monkeypatch):
+        """A watch whose server stays away says so; polled again it goes on where it was when the server is back."""
         monkeypatch.setattr("percale.datastore.etcd.watch._FAILURES", 3)
-        with EtcdKeyValue(settings(server.endpoint)) as store, store.watch("/a") as watch:
+        with EtcdKeyValue(settings(server.endpoint)) as store, store.watch("/", EVERYTHING) as watch:
+            store.put("/a", b"1")
+            assert watch.poll(30).events
             server.stop()
-            with pytest.raises(StoreUnavailable):
+            with pytest.raises(StoreUnavailable, match=r"does not answer: .*the watch goes on when it does"):
                 list(watch)
+            server.start()
+            server.wait_until_ready()
+            store.put("/a", b"2")
+            assert next_events(watch) == [b"2"]
+            assert store.statistics().retries >= 3
 
     def test_write_with_a_lost_answer_is_not_repeated(self, server, monkeypatch):
         """Where etcd may have done a write, it is not done again, and the error says so."""
