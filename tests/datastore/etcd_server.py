@@ -141,6 +141,8 @@ class EtcdCluster:
 
     def heal(self) -> None:
         """Run all members and return when each of them serves."""
+        if all(member.running and not member.paused for member in self.members):
+            return
         for member in self.members:
             member.go_on()
             if not member.running:

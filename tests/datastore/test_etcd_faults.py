@@ -241,8 +241,7 @@ class TestTokens:
         ):
             lease = store.lease_grant(60)
             start = other.put("/before", b"")
-            for each in (store, other):
-                wait_until_expired(settings, each._connection._token)
+            wait_until_expired(settings, store._connection._token, other._connection._token)
             with other.watch("/", EVERYTHING, start_revision=start) as second:
                 assert second.poll(PATIENCE_S).revision == start
             revision = store.put("/a", b"", lease=lease)
@@ -264,21 +263,23 @@ class TestTokens:
             assert watch.poll(PATIENCE_S).events[0].item.mod_revision == second
 
 
-def wait_until_expired(settings, token):
-    """Return when the server does not know a token any more."""
-    time.sleep(1.5)  # looking at it earlier would renew it
+def wait_until_expired(settings, *tokens):
+    """Return when the server does not know any of some tokens any more."""
     other = connection.EtcdConnection(replace(settings, username="", password=""))
     stub = other._stub("Range")
 
-    def expired():
+    def expired(token):
         try:
             stub(message("RangeRequest")(key=b"/"), timeout=5, metadata=(("token", token),))
         except connection.grpc.RpcError as error:
             return "invalid auth token" in error.details()
-        time.sleep(2)
         return False
 
-    wait_until(expired)
+    def all_expired():
+        time.sleep(2.1)  # looking at a token earlier would renew it
+        return all([expired(token) for token in tokens])
+
+    wait_until(all_expired)
     other.close()
 
 
@@ -330,7 +331,7 @@ class TestWires:
             congest(netns)
             # A process of its own, because the threads of gRPC stay in the namespace that they began in.
             done = subprocess.run(
-                [sys.executable, "-m", "tests.datastore.etcd_load", cluster.place, "40"],
+                [sys.executable, "-m", "tests.datastore.etcd_load", cluster.place, "20"],
                 capture_output=True,
                 text=True,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

@@ -135,7 +135,8 @@ class Run:
         next_member_fault = time.monotonic() + 1
         while time.monotonic() < end or not any(process.has_seen for process in self.watchers):
             revision = self._learn(watch, 0.05)
-            if revision and self._chance.random() < 0.02:
+            # Also while nothing happens: a client that stands still may hold the lock of a file.
+            if self._chance.random() < 0.02:
                 self._disturb_process()
             if self._cluster is not None and time.monotonic() > next_member_fault:
                 self._disturb_member(self._cluster)
