@@ -193,9 +193,11 @@ class EtcdConnection:
             unknown = method not in _REPEATABLE and not unsent
             return self.unavailable(details, "whether the change was made is not known" if unknown else "")
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "space exceeded" in details:
+            # etcd applies the write that crosses its quota and answers with the error all the same.
             return StoreUnavailable(
                 f"etcd at {', '.join(self._settings.endpoints)} has no space left and takes no writes (NOSPACE alarm): "
-                "compact its history, defragment each member, then disarm the alarm"
+                "compact its history, defragment each member, then disarm the alarm; whether the change was made is not "
+                "known"
             )
         assert isinstance(error, Exception)
         return error
