@@ -12,6 +12,7 @@ import time
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
 from percale.datastore.etcd.connection import EtcdConnection
@@ -165,11 +166,14 @@ class EtcdCluster:
         raise TimeoutError(f"member {member.name} does not serve: {member.folder / 'log'}")
 
     def leader(self) -> EtcdServer:
-        """Return the member that leads; raises TimeoutError if there is none for long."""
+        """Return the member that leads, when all that run agree on it; raises TimeoutError if they do not for long."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            for member in self.members:
-                if member.running and (status := self._status(member)) and status.leader == status.header.member_id:
+            able = [member for member in self.members if member.running and not member.paused]
+            told = [self._status(member) for member in able]
+            leaders = {status.leader if status else 0 for status in told}
+            for member, status in zip(able, told, strict=True):
+                if status and leaders == {status.header.member_id}:
                     return member
             time.sleep(0.05)
         raise TimeoutError("the cluster has no leader")
@@ -184,7 +188,7 @@ class EtcdCluster:
         for member in self.members:
             member.stop()
 
-    def _status(self, member: EtcdServer) -> object | None:
+    def _status(self, member: EtcdServer) -> Any:
         connection = EtcdConnection(replace(self.settings, endpoints=(member.endpoint,), timeout_s=1.0))
         try:
             return connection.call("Status", message("StatusRequest")())

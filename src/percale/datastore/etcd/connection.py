@@ -196,8 +196,8 @@ class EtcdConnection:
             # etcd applies the write that crosses its quota and answers with the error all the same.
             return StoreUnavailable(
                 f"etcd at {', '.join(self._settings.endpoints)} has no space left and takes no writes (NOSPACE alarm): "
-                "compact its history, defragment each member, then disarm the alarm; whether the change was made is not "
-                "known"
+                "compact its history, defragment each member, then disarm the alarm; "
+                "whether the change was made is not known"
             )
         assert isinstance(error, Exception)
         return error
