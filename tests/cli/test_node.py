@@ -124,11 +124,22 @@ def test_flags_of_the_container_warn(percale):
 
 
 def test_no_address_is_found(percale, monkeypatch):
-    """A host without an address becomes no node."""
+    """A host without an address becomes no node; a plan is printed all the same, after a warning."""
     monkeypatch.setattr(node_run, "interfaces_here", list)
-    status, _, err = percale("node", "run", "--name=n1")
-    assert status == 1
-    assert "no IPv4 address was found" in err
+    text = "no IPv4 address was found for this node: name one (--ip), or another way to find it\n"
+    assert percale("node", "run", "--name=n1") == (1, "", text)
+    assert percale("get", "node", "n1").status == 1
+    status, out, err = percale("node", "run", "--name=n1", "--dryrun")
+    assert (status, err) == (0, f"warning: {text}")
+    assert "ipv4Address" not in out
+
+
+def test_a_plan_for_a_node_that_is_there(percale):
+    """What only the datastore gives to a node is not in a plan, so that it can be applied later."""
+    percale("node", "run", "--name=n1")
+    out = percale("node", "run", "--name=n1", "--dryrun").out
+    assert "  name: n1\n" in out
+    assert not any(word in out for word in ("uid", "resourceVersion", "creationTimestamp"))
 
 
 def test_a_plan_names_the_datastore(percale):

@@ -83,6 +83,7 @@ def run(call: Call) -> int:
         needs_root()
     with Session(arguments) as session:
         documents = _documents(session.client, wanted, pools=not arguments.switch("no-default-ippools"))
+        _check_address(documents[0], dry=dry)
         if dry:
             _print_plan(documents, wanted.name, arguments)
             return 0
@@ -156,12 +157,21 @@ def _documents(client: Client, wanted: _Wanted, *, pools: bool) -> list[Resource
     return documents
 
 
+def _check_address(node: Resource, *, dry: bool) -> None:
+    """Raise CommandFailed for a node with BGP and without an address; a plan is only warned of."""
+    bgp = node.spec.bgp
+    if bgp is None or bgp.ipv4_address:
+        return
+    text = "no IPv4 address was found for this node: name one (--ip), or another way to find it"
+    if not dry:
+        raise CommandFailed(text)
+    print(f"warning: {text}", file=sys.stderr)
+
+
 def _bgp(stored: NodeBGPSpec, wanted: _Wanted) -> NodeBGPSpec:
     interfaces = interfaces_here()
     v4 = _chosen(4, stored.ipv4_address, wanted, interfaces)
     v6 = _chosen(6, stored.ipv6_address, wanted, interfaces)
-    if not v4:
-        raise PercaleError("no IPv4 address was found for this node: name one (--ip), or another way to find it")
     as_number = stored.as_number if wanted.as_number is None else wanted.as_number
     return stored.replace(ipv4_address=v4, ipv6_address=v6, as_number=as_number)
 
@@ -185,7 +195,8 @@ def _print_plan(documents: list[Resource], name: str, arguments: Arguments) -> N
         f" --{flag}={shlex.quote(arguments.text(flag))}" for flag in (CONFIG.name, "datastore") if arguments.given(flag)
     )
     print(f"percale apply{where} -f - <<EOF")
-    print("---\n".join(map(encode_yaml, documents)), end="EOF\n")
+    own = [each.with_metadata(uid="", resource_version="", creation_timestamp="") for each in documents]
+    print("---\n".join(map(encode_yaml, own)), end="EOF\n")
     print(f"percale agent{where} --node {shlex.quote(name)}")
 
 
