@@ -45,6 +45,7 @@ def exported(percale, tmp_path):
     assert percale("datastore", "migrate", "lock").status == 0
     status, out, err = percale("datastore", "migrate", "export")
     assert (status, err) == (0, "")
+    (tmp_path / "export.yaml").write_text(out)
     return out.split("===\n")
 
 
@@ -73,3 +74,79 @@ def test_addresses_of_a_node_follow_its_name(exported):
 def test_cluster_information_is_the_second_part(exported):
     """The second part is the cluster's description, locked."""
     assert json.loads(exported[1])["spec"]["datastoreReady"] is False
+
+
+# Import
+
+
+@pytest.fixture
+def imported(percale, exported, monkeypatch, tmp_path):
+    """An empty datastore into which the export was read."""
+    monkeypatch.setenv("PERCALE_DATASTORE", str(tmp_path / "new.db"))
+    status, out, err = percale("datastore", "migrate", "import", "-f", "export.yaml")
+    assert (status, err) == (0, "")
+    assert out.startswith("Imported 8 resources and 4 records of address management.\n")
+    return percale
+
+
+def test_what_was_imported_is_exported_again(imported, exported):
+    """Resources, the cluster's description and the records of addresses survive the journey, names included."""
+    status, out, _ = imported("datastore", "migrate", "export")
+    assert status == 0
+    again = out.split("===\n")
+
+    def lines(text):
+        return [line for line in text.splitlines() if "resourceVersion" not in line]
+
+    assert lines(again[0]) == lines(exported[0])
+    assert json.loads(again[1])["spec"] == json.loads(exported[1])["spec"]
+    assert json.loads(again[2]) == json.loads(exported[2])
+
+
+def test_an_imported_datastore_is_locked(imported):
+    """Nothing gives out addresses until somebody unlocks it."""
+    assert imported("get", "clusterinfo", "-o", "custom-columns=DATASTOREREADY").out.split() == [
+        "DATASTOREREADY",
+        "false",
+    ]
+
+
+def test_only_an_empty_datastore_takes_an_export(percale, exported):
+    """A datastore with resources of its own is left as it is."""
+    status, out, err = percale("datastore", "migrate", "import", "-f", "export.yaml")
+    assert (status, out) == (1, "")
+    assert err.startswith("the datastore is not empty, it has ")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "it has 1 parts"),
+        ("===\n===\n===\n", "it has 4 parts"),
+        ("===\n{\n===\n{}", "its description of the cluster or its addresses"),
+        ('===\n{"spec": {}}\n===\n[]', "its description of the cluster or its addresses"),
+        ('a: b\n===\n{"spec": {}}\n===\n{}', "cannot unmarshal object"),
+        ('===\n{"spec": {}}\n===\n{"blocks": [{"Key": "/registry/x", "Value": 1}]}', "/registry/x is no record"),
+    ],
+)
+def test_what_is_no_export(percale, tmp_path, text, complaint):
+    """A file that is no export is refused before anything is written."""
+    (tmp_path / "x.yaml").write_text(text)
+    status, out, err = percale("datastore", "migrate", "import", "-f", "x.yaml")
+    assert (status, out) == (1, "")
+    assert complaint in err
+    assert percale("get", "clusterinfo", "-o", "custom-columns=DATASTOREREADY").out.split()[-1] == "true"
+
+
+def test_a_peer_finds_its_filter(percale, exported, monkeypatch, tmp_path):
+    """What refers to something that stands behind it in an export is made after it."""
+    text = (tmp_path / "export.yaml").read_text()
+    peer = (
+        "apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata: {name: p}\n"
+        "spec: {peerIP: 192.0.2.9, asNumber: 65001, filters: [f]}\n---\n"
+    )
+    bgp_filter = "apiVersion: projectcalico.org/v3\nkind: BGPFilter\nmetadata: {name: f}\n---\n"
+    (tmp_path / "more.yaml").write_text(peer + text.replace("===\n", bgp_filter + "===\n", 1))
+    monkeypatch.setenv("PERCALE_DATASTORE", str(tmp_path / "new.db"))
+    assert percale("datastore", "migrate", "import", "-f", "more.yaml").status == 0
+    assert percale("get", "bgppeer", "p").status == 0

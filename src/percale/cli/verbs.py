@@ -46,7 +46,7 @@ VERBS: dict[str, Verb] = {
     "datastore compact": Verb("percale.cli.datastore_compact", "forget old history, or say how much is kept", own=True),
     "datastore copy": Verb("percale.cli.datastore_copy", "copy everything from one datastore to another", own=True),
     "datastore migrate export": Verb("percale.cli.datastore_export", "print everything, to be imported elsewhere"),
-    "datastore migrate import": Verb("percale.cli.datastore_import", "read an export into a Kubernetes datastore"),
+    "datastore migrate import": Verb("percale.cli.datastore_import", "read an export into an empty datastore"),
     "datastore migrate-policy-names": Verb(
         "percale.cli.datastore_policy_names", "rename policies that an old release stored with a prefix"
     ),
