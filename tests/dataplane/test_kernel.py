@@ -12,6 +12,7 @@ from tests.dataplane.language import endpoint, policy, snapshot, tier
 from percale.calc.host_state import EndpointRemove, EndpointUpdate
 from percale.dataplane.config import DataplaneConfig
 from percale.dataplane.kernel import KernelDataplane
+from percale.dataplane.network import DropNeighbor, DropRoute
 from percale.dataplane.tables import read_contents
 from percale.netlink.nftables.connection import NftSocket
 from percale.netlink.nftables.objects import Table
@@ -104,6 +105,26 @@ def test_links_that_come_and_go_are_attended_to(host):
         host.connect()
         _attend_until(dataplane, lambda: dataplane.statuses() == {ONE.id: "up"})
         assert host.destinations() == ["10.65.0.1/32", "fd65::1/128"]
+
+
+def test_reports_that_are_overtaken_take_nothing_away(host):
+    """What was reported of an interface before it was read does not cost it its routes for a moment."""
+    with KernelDataplane() as dataplane:
+        host.routes.perform(set_link(host.index, up=False))
+        host.routes.perform(set_link(host.index, up=True))
+        assert dataplane.apply(snapshot(ONE)).ok  # reads the interface as it is by now
+        done = [operation for applied in dataplane.attend(1.0) for operation in applied.plan.network]
+        assert not [operation for operation in done if isinstance(operation, DropRoute | DropNeighbor)]
+        assert host.destinations() == ["10.65.0.1/32", "fd65::1/128"]
+
+
+def test_a_flap_that_is_over_when_it_is_heard_of_is_repaired(host):
+    """Down and up again before anybody looked: the kernel took the routes, and they are put back."""
+    with KernelDataplane() as dataplane:
+        dataplane.apply(snapshot(ONE))
+        host.routes.perform(set_link(host.index, up=False))
+        host.routes.perform(set_link(host.index, up=True))
+        _attend_until(dataplane, lambda: host.destinations() == ["10.65.0.1/32", "fd65::1/128"])
 
 
 def test_drift_of_rules_is_repaired_at_once(host):

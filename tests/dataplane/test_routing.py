@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.dataplane.language import endpoint, snapshot
 
 from percale.calc.host_state import EndpointRemove, EndpointUpdate, InSync, Nat
 from percale.dataplane.config import DataplaneConfig
-from percale.dataplane.network import DropRoute, ForgetConnections, PutNeighbor, PutRoute, SetSysctl
+from percale.dataplane.network import DropNeighbor, DropRoute, ForgetConnections, PutNeighbor, PutRoute, SetSysctl
 from percale.dataplane.twin import TwinDataplane
 from percale.netlink.rtnetlink.routes import Route
 
@@ -79,6 +81,16 @@ def test_routes_wait_for_the_link(twin):
     assert len(twin.network.neighbors()) == 1
     twin.network.remove_link("cali1")
     assert twin.interface_gone("cali1").ok
+    assert twin.statuses() == {ONE.id: "down"}
+
+
+def test_a_lost_carrier_costs_no_routes(twin):
+    """An interface that is up keeps what it has: its carrier comes late at first, and after a pause of the workload."""
+    link = twin.network.set_link("cali1")
+    twin.apply(snapshot(ONE))
+    done = twin.interface_changed(replace(link, running=False, state="lowerlayerdown"))
+    assert not kinds(done, DropRoute, DropNeighbor)
+    assert len(routes(twin)) == 2
     assert twin.statuses() == {ONE.id: "down"}
 
 

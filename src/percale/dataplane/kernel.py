@@ -58,7 +58,7 @@ class KernelDataplane(Reconciler):
             events = self._network_monitor.receive(0) if self._network_monitor.fileno() in ready else []
         except NetlinkError:
             return [self.resync()]
-        done = [self._link_event(event) for event in events if isinstance(event.item, Link)]
+        done = [self._look_at(name, flapped=flapped) for name, flapped in _touched_links(events).items()]
         if drifted or self._routes_touched(events):
             done.append(self.resync())
         return done
@@ -79,11 +79,10 @@ class KernelDataplane(Reconciler):
     def _own_tables(self) -> Iterable[Table]:
         return (ruleset.table for ruleset in self._renderer.tables)
 
-    def _link_event(self, event: Event) -> Applied:
-        assert isinstance(event.item, Link)
-        if event.verb == "delete":
-            return self.interface_gone(event.item.name)
-        return self.interface_changed(event.item)
+    def _look_at(self, name: str, *, flapped: bool) -> Applied:
+        """Take over what an interface is by now: what was reported of it may be overtaken already."""
+        link = self._own_network.link(name)
+        return self.interface_gone(name) if link is None else self.interface_changed(link, flapped=flapped)
 
     def _routes_touched(self, events: Iterable[Event]) -> bool:
         """Whether somebody else touched a route or a neighbor of an interface of ours."""
@@ -93,3 +92,13 @@ class KernelDataplane(Reconciler):
             and self._routing.concerns(event.item)
             for event in events
         )
+
+
+def _touched_links(events: Iterable[Event]) -> dict[str, bool]:
+    """The links that were reported by name, each with whether it was down or gone in between."""
+    touched: dict[str, bool] = {}
+    for event in events:
+        if isinstance(event.item, Link):
+            away = event.verb == "delete" or not event.item.up
+            touched[event.item.name] = touched.get(event.item.name, False) or away
+    return touched

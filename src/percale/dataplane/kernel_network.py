@@ -38,6 +38,10 @@ class KernelNetwork:
         """The numbers by which notifications name what we did."""
         return (self._routes.port_id,)
 
+    def link(self, name: str) -> Link | None:
+        """A link as it is now, or None if there is none of that name."""
+        return self._routes.link(name)
+
     def links(self) -> list[Link]:
         """All links."""
         return self._routes.links()

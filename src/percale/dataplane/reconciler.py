@@ -74,9 +74,9 @@ class Reconciler:
             return self._failed(Plan(), error)
         return self._carry_out()
 
-    def interface_changed(self, link: Link) -> Applied:
-        """A link is new, has changed, or came up or went down."""
-        self._routing.link_changed(link)
+    def interface_changed(self, link: Link, *, flapped: bool = False) -> Applied:
+        """A link is new, has changed, or came up or went down; ``flapped``: it was down in between."""
+        self._routing.link_changed(link, flapped=flapped)
         return self._carry_out()
 
     def interface_gone(self, name: str) -> Applied:

@@ -90,7 +90,9 @@ class Routing:
         return link is not None and link.operational
 
     def concerns(self, item: Route | Neighbor) -> bool:
-        """Whether a route or neighbor is over an interface that is wanted, so that it may be amiss."""
+        """Whether a route is over an interface that is wanted, or a neighbor is ours, so that it may be amiss."""
+        if isinstance(item, Neighbor):
+            return _key(item) in self._desired_neighbors
         return any(given.link == item.interface for given in self._given.values())
 
     def want(self, interface: str, wanted: EndpointRouting | None) -> None:
@@ -101,14 +103,14 @@ class Routing:
         self._left.update(set(old.prefixes if old else ()) - set(wanted.prefixes if wanted else ()))
         self._dirty.add(interface)
 
-    def link_changed(self, link: Link) -> None:
-        """A link is new or has changed; links that are not a workload's are passed over."""
+    def link_changed(self, link: Link, *, flapped: bool = False) -> None:
+        """A link is new or has changed, or was down in between; links that are not a workload's are passed over."""
         if not self._config.is_workload_interface(link.name):
             return
         old = self._links.get(link.name)
         self._links[link.name] = link
         self._dirty.add(link.name)
-        if not link.operational or (old is not None and old.index != link.index):
+        if flapped or not link.operational or (old is not None and old.index != link.index):
             self._doubt(link.name)
 
     def link_gone(self, interface: str) -> None:
@@ -195,9 +197,12 @@ class Routing:
         self._dirty.clear()
 
     def _due(self, interface: str) -> _Given:
-        """What the interface is to hold now."""
+        """What the interface is to hold now: all that is wanted while it is up, with a carrier or not.
+
+        A carrier comes late and may go for a moment, and what is there then needs nobody to put it back.
+        """
         link, wanted = self._links.get(interface), self._wanted.get(interface)
-        if link is None or wanted is None or not link.operational:
+        if link is None or wanted is None or not link.up:
             return _NOTHING
         neighbors = (Neighbor(link.index, str(prefix).partition("/")[0], wanted.mac) for prefix in wanted.neighbors)
         return _Given(link.index, frozenset(wanted.prefixes), frozenset(neighbors))

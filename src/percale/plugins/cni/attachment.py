@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +32,8 @@ IPV6_GATEWAY = "fe80::ecee:eeff:feee:eeee"
 """The link-local address that the host's MAC gives."""
 
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
+
+_SENDING_S, _LOOK_AGAIN_S = 2.0, 0.001
 
 HOST_ROUTE_METRIC = 1024
 """The metric of the agents' own routes: what we add is at once what they want."""
@@ -78,6 +81,7 @@ class Attachment:
                     if ":" in address:
                         known = Neighbor(index, address.partition("/")[0], link.mac, "stale")
                         host.perform(replace_neighbor(known), context=f"neighbor {address}")
+                self._await_sending(host)
                 return link
             except BaseException:
                 host.perform(delete_link(self.host_interface))
@@ -149,6 +153,15 @@ class Attachment:
                 raise CniError(
                     Code.INTERNAL, f"the host has another route to {address}", "; ".join(map(str, same))
                 ) from error
+
+    def _await_sending(self, host: RouteSocket) -> None:
+        """Wait until the kernel sends on the host's end: it notices in its own time that both ends are up now.
+
+        Until then it drops in silence what is for the workload. A kernel that takes too long is no error.
+        """
+        deadline = time.monotonic() + _SENDING_S
+        while (end := host.link(self.host_interface)) and end.state != "up" and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_S)
 
     # The workload's side, in its namespace
 
