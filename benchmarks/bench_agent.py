@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent as a whole on a private host: P6 to P9 and P12 of spec/performance.md, with packets."""
+"""The agent as a whole on a private host, with packets (P6 to P9 and P12 of spec/performance.md)."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import socket
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,10 @@ PORT = 7100
 
 
 def main() -> None:
-    """Run all and print a table, then the same as JSON."""
+    """Run all and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", metavar="FILE", help="write the figures to a file too")
+    options = parser.parse_args()
     figures: dict[str, float] = {}
     with Site() as site:
         site.add_pools()
@@ -47,8 +50,8 @@ def main() -> None:
     width = max(map(len, figures))
     for name, figure in figures.items():
         print(f"{name:<{width}}  {figure:10.1f}")
-    json.dump(figures, sys.stdout)
-    print()
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
 
 def load(site: Site) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resources in and out, as spec/performance.md wants them: a table, and JSON with ``--json FILE``.
+"""Resources in and out (P16 and P17 of spec/performance.md): a table, and JSON with ``--json FILE``.
 
-Each workload runs in a process of its own. ``validate`` is a whole command, start-up included; ``decode`` reads stored
-endpoints and keeps them, ``emit`` writes endpoints as a YAML list item by item and keeps none.
+Each workload runs in a process of its own. ``version`` (P17) and ``validate`` (P16) are whole commands, start-up
+included; ``decode`` reads stored endpoints and keeps them, ``emit`` writes endpoints as a YAML list item by item and
+keeps none; their seconds are CPU time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from benchmarks.commands import cost
 
 from percale.resources import (
     EntityRule,
@@ -75,18 +78,17 @@ def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def workload_version() -> dict[str, float]:
+    """P17: ``percale version --client``, the median of seven."""
+    return cost("version", "--client", rounds=7)._asdict()
+
+
 def workload_validate() -> dict[str, float]:
-    """P16: ``percale validate`` of many policies in one file, the best of three."""
+    """P16: ``percale validate`` of many policies in one file, the median of five."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write("---\n".join(encode_yaml(_policy(number)) for number in range(POLICIES)))
         file.flush()
-        command = [sys.executable, "-m", "percale.cli", "validate", "-f", file.name]
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            times.append(time.perf_counter() - start)
-    return {"items": POLICIES, "seconds": min(times)}
+        return {"items": POLICIES, **cost("validate", "-f", file.name, rounds=5)._asdict()}
 
 
 def workload_decode() -> dict[str, float]:
@@ -114,7 +116,12 @@ def workload_emit() -> dict[str, float]:
     return {"items": ENDPOINTS, "seconds": time.process_time() - start - making, "peak_mb": _peak_mb()}
 
 
-WORKLOADS = {"validate": workload_validate, "decode": workload_decode, "emit": workload_emit}
+WORKLOADS = {
+    "version": workload_version,
+    "validate": workload_validate,
+    "decode": workload_decode,
+    "emit": workload_emit,
+}
 
 
 def main() -> None:
@@ -127,7 +134,7 @@ def main() -> None:
         return
     figures = {name: _in_own_process(name) for name in WORKLOADS}
     for name, values in figures.items():
-        print(f"{name:<10}" + "".join(f"{key} {value:>10,.3f}   " for key, value in values.items()).rstrip())
+        print(f"{name:<10}" + "".join(f"{key} {value:>10,.2f}   " for key, value in values.items()).rstrip())
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

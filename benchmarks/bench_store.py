@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded store (P14, P15 and P20 of spec/performance.md): a table, and JSON with ``--json FILE``.
+"""Datastores (P13, P14, P15 and P20 of spec/performance.md): a table, and JSON with ``--json FILE``.
 
-Run with ``PYTHONPATH=src:.``. Commands are timed as their user sees them, interpreter included (median of several),
-with the largest resident memory of the process. The store lies in the folder of temporary files; how often its disk
-can write one page for good bounds durable transactions, so that is measured beside them.
+The embedded store, with ``--etcd`` a real etcd that is started for it. Commands are timed as their user sees them,
+interpreter included (median of several), with their CPU time and the largest resident memory of the process. The store
+lies in the folder of temporary files; how often its disk can write one page for good bounds durable transactions, so
+that is measured beside them.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from percale.client import connect
-from percale.datastore.keys import resource_path
-from percale.datastore.keyvalue import Put
+from benchmarks.commands import Cost, cost
+
+from percale.client import Client, connect, open_client
+from percale.datastore.seams import Write
 from percale.datastore.sqlite import SQLiteKeyValue
-from percale.datastore.values import to_value
 from percale.resources import (
     NetworkSet,
     NetworkSetSpec,
@@ -33,6 +34,9 @@ from percale.resources import (
     WorkloadEndpointSpec,
     encode_yaml,
 )
+
+Figure: TypeAlias = tuple[str, float, str]
+"""A title, a value, its unit."""
 
 SIZES = (0, 1_000, 10_000, 100_000)
 DOCUMENTS = 1_000
@@ -73,59 +77,58 @@ def endpoint(number: int) -> WorkloadEndpoint:
     )
 
 
-def filled(path: Path, size: int) -> None:
-    """Write a store with that many endpoints."""
-    connect(path).close()
-    with SQLiteKeyValue(path) as store:
-        for start in range(0, size, BATCH):
-            batch = [endpoint(number) for number in range(start, min(start + BATCH, size))]
-            store.txn((), [Put(resource_path(each.key), to_value(each)) for each in batch])
+def fill(client: Client, first: int, size: int) -> None:
+    """Write the endpoints from ``first`` on until there are so many."""
+    for start in range(first, size, BATCH):
+        batch = [endpoint(number) for number in range(start, min(start + BATCH, size))]
+        done = client.datastore.write_many([Write("create", each.key, each) for each in batch])
+        assert not any(each.error for each in done)
 
 
-def command(path: Path, *words: str, stdin: bytes = b"") -> tuple[float, float]:
-    """Run the command line once; return its milliseconds and its largest resident megabytes."""
-    environment = os.environ | {"PERCALE_DATASTORE": str(path)}
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "percale.cli", *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=environment,
+def reading(stores: Iterable[tuple[int, str]], target: str) -> Iterator[Figure]:
+    """P13, P14: the table of all endpoints, and their YAML."""
+    costs = {}
+    for size, where in stores:
+        costs[size] = cost("get", "workloadendpoints", "-A", datastore=where, rounds=3 if size >= 100_000 else 7)
+        yield from told(f"{target} get, {size} endpoints", costs[size])
+    yield from told(
+        f"{target} as YAML, {size} endpoints", cost("get", "workloadendpoints", "-A", "-o", "yaml", datastore=where)
     )
-    assert process.stdin is not None
-    process.stdin.write(stdin)
-    process.stdin.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, words
-    return (time.perf_counter() - start) * 1000, usage.ru_maxrss / 1024
+    for small, large in ((1_000, 10_000), (10_000, 100_000)):
+        growth = (costs[large].cpu_ms - costs[0].cpu_ms) / (costs[small].cpu_ms - costs[0].cpu_ms)
+        yield f"{target} growth of CPU time, {small} to {large} (10 is linear)", growth, "times"
 
 
-def medians(path: Path, rounds: int, *words: str) -> tuple[float, float]:
-    """Return the median time and memory of a command."""
-    ran = [command(path, *words) for _ in range(rounds)]
-    return statistics.median(ms for ms, _ in ran), statistics.median(mb for _, mb in ran)
+def told(title: str, cost: Cost) -> Iterator[Figure]:
+    """The figures of one command."""
+    yield f"{title}, CPU", cost.cpu_ms, "ms"
+    yield title, cost.wall_ms, "ms"
+    yield f"{title}, memory", cost.peak_mb, "MB"
 
 
-def reading(folder: Path) -> Iterator[tuple[str, float, str]]:
-    """P14: the table of all endpoints, and their YAML."""
-    times = {}
+def embedded(folder: Path) -> Iterator[tuple[int, str]]:
+    """One file for each size."""
     for size in SIZES:
         path = folder / f"store-{size}"
-        filled(path, size)
-        rounds = 3 if size >= 100_000 else 7
-        times[size], memory = medians(path, rounds, "get", "workloadendpoints", "-A")
-        yield f"P14 get, {size} endpoints", times[size], "ms"
-        yield f"P14 get, {size} endpoints, memory", memory, "MB"
-    ms, memory = medians(folder / f"store-{SIZES[-1]}", 1, "get", "workloadendpoints", "-A", "-o", "yaml")
-    yield f"P14 as YAML, {SIZES[-1]} endpoints", ms, "ms"
-    yield f"P14 as YAML, {SIZES[-1]} endpoints, memory", memory, "MB"
-    for small, large in ((1_000, 10_000), (10_000, 100_000)):
-        growth = (times[large] - times[0]) / (times[small] - times[0])
-        yield f"P14 growth {small} to {large} (10 is linear)", growth, "times"
+        with connect(path) as client:
+            fill(client, 0, size)
+        yield size, str(path)
 
 
-def applying(folder: Path) -> Iterator[tuple[str, float, str]]:
+def clustered(url: str) -> Iterator[tuple[int, str]]:
+    """One etcd that grows."""
+    from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
+
+    with open_client(EtcdKeyValue(EtcdSettings.of(url))) as client:
+        client.initialise()
+        first = 0
+        for size in SIZES:
+            fill(client, first, size)
+            first = size
+            yield size, url
+
+
+def applying(where: str) -> Iterator[Figure]:
     """P15: one file of documents, first new, then there already."""
     text = "---\n".join(
         encode_yaml(
@@ -136,15 +139,13 @@ def applying(folder: Path) -> Iterator[tuple[str, float, str]]:
         )
         for number in range(DOCUMENTS)
     ).encode()
-    path = folder / "apply"
-    connect(path).close()
     for state in ("new", "existing"):
-        ms, memory = command(path, "apply", "-f", "-", stdin=text)
-        yield f"P15 apply of {DOCUMENTS} {state} documents", ms, "ms"
-        yield f"P15 apply of {DOCUMENTS} {state} documents, memory", memory, "MB"
+        yield from told(
+            f"P15 apply of {DOCUMENTS} {state} documents", cost("apply", "-f", "-", datastore=where, stdin=text)
+        )
 
 
-def writing(folder: Path) -> Iterator[tuple[str, float, str]]:
+def writing(folder: Path) -> Iterator[Figure]:
     """P20: transactions per second, and how soon another process's watcher wakes."""
     levels: tuple[Literal["FULL", "NORMAL"], ...] = ("FULL", "NORMAL")
     for level in levels:
@@ -185,17 +186,36 @@ def waking(path: Path) -> float:
     return statistics.median(latencies)
 
 
+def all_figures(folder: Path, *, etcd: bool) -> Iterator[Figure]:
+    """Everything about one kind of datastore."""
+    if not etcd:
+        yield from writing(folder)
+        connect(folder / "apply").close()
+        yield from applying(str(folder / "apply"))
+        yield from reading(embedded(folder), "P14")
+        return
+    from tests.datastore.etcd_server import EtcdServer
+
+    server = EtcdServer(folder)
+    try:
+        server.wait_until_ready()
+        yield from reading(clustered(server.endpoint), "P13")
+        yield from applying(server.endpoint)
+    finally:
+        server.stop()
+
+
 def main() -> None:
     """Measure everything and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--etcd", action="store_true", help="use an etcd instead of the embedded store")
     parser.add_argument("--json", help="write the figures to this file too")
     options = parser.parse_args()
     figures = {}
     with tempfile.TemporaryDirectory() as name:
-        for part in (writing, applying, reading):
-            for title, value, unit in part(Path(name)):
-                print(f"{title:48} {value:10.1f} {unit}", flush=True)
-                figures[title] = {"value": round(value, 3), "unit": unit}
+        for title, value, unit in all_figures(Path(name), etcd=options.etcd):
+            print(f"{title:62} {value:10.1f} {unit}", flush=True)
+            figures[title] = {"value": round(value, 3), "unit": unit}
     if options.json:
         Path(options.json).write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
