@@ -6,6 +6,7 @@ The standard library's ``ipaddress`` reads more (netmasks, scopes), and an IPv4-
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Address", "Network", "format_address", "parse_address", "parse_network", "why_not_address"]
@@ -72,6 +73,7 @@ def parse_address(text: str) -> Address | None:
     return Address(6, number)
 
 
+@lru_cache(maxsize=4096)
 def parse_network(text: str, *, bare: bool = False) -> Network | None:
     """Return the network; with ``bare`` an address alone counts as one of full length. None when it is neither."""
     head, slash, tail = text.partition("/")

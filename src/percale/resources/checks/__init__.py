@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from percale.errors import Problem, ValidationError
 from percale.resources.checks.metadata import METADATA
@@ -64,7 +64,7 @@ def check(
         # Calico stops at the first stage that finds something; people want to know all of it.
         stopped = any(problem.cited for problem in found)
         found += (replace(problem, cited=problem.cited and not stopped) for problem in stage)
-    return tuple(_once(found))
+    return tuple(_once(found)) if found else ()
 
 
 def ensure(resource: Resource, **how: Any) -> None:
@@ -75,14 +75,9 @@ def ensure(resource: Resource, **how: Any) -> None:
 
 
 def _content(resource: Resource, *, people: bool, schema: bool) -> list[Problem]:
-    book = rulebook(resource.kind)
-    found: list[Problem] = []
-    root = Site("", "", _as_written(resource), found, people)
-    _walk(root, book.members, book.structures)
-    if schema and book.schema:
-        _walk(root, book.schema, {})
-        _walk(root, {}, book.schema_rules)
-    return found
+    visit = _Visit(resource.kind, schema=schema)
+    visit.structure(Site(_as_written(resource), visit.found, people))
+    return visit.found + visit.schema_found + visit.schema_rules_found
 
 
 def _as_written(resource: Resource) -> Resource:
@@ -94,24 +89,91 @@ def _as_written(resource: Resource) -> Resource:
     return resource if len(own) == len(resource.labels) else resource.with_metadata(labels=own)
 
 
-def _walk(site: Site, members: Any, structures: Any) -> None:
-    """Visit members in their order, depth first, and each structure after its members."""
-    value: Value = site.value
-    checks: dict[str, Check] = members.get(type(value), {})
-    for name in value.__struct_fields__:
-        member = getattr(value, name)
-        if (one := checks.get(name)) is not None:
-            one(site.at(name))
-        if member is None or isinstance(member, str):
-            continue
-        if isinstance(member, Value):
-            _walk(site.at(name), members, structures)
-        elif isinstance(member, tuple) and member and isinstance(member[0], Value):
-            items = site.at(name)
-            for index in range(len(member)):
-                _walk(items.item(index), members, structures)
-    if (whole := structures.get(type(value))) is not None:
-        whole(site)
+class _Visit:
+    """One way through a resource: members in their order, depth first, each structure after its members.
+
+    What the checks find is kept apart by layer, because Calico tells all of one before the next.
+    """
+
+    __slots__ = ("_kind", "_schema", "found", "schema_found", "schema_rules_found")
+
+    def __init__(self, kind: str, *, schema: bool) -> None:
+        self._kind = kind
+        self._schema = schema
+        self.found: list[Problem] = []
+        self.schema_found: list[Problem] = []
+        self.schema_rules_found: list[Problem] = []
+
+    def structure(self, site: Site) -> None:
+        """Visit a structure and all below it."""
+        value: Value = site.value
+        plan = _plan(self._kind, type(value))
+        for name, silent, checks in plan.members:
+            if getattr(value, name) != silent:
+                self.member(site.at(name), checks)
+        if plan.whole is not None:
+            plan.whole(site)
+        if plan.schema_rule is not None and self._schema:
+            site.found = self.schema_rules_found
+            plan.schema_rule(site)
+
+    def member(self, site: Site, checks: _Checks) -> None:
+        """Visit a member by its own checks, then what is below it."""
+        own, schema = checks
+        if own is not None:
+            own(site)
+        if schema is not None and self._schema:
+            site.found = self.schema_found
+            schema(site)
+            site.found = self.found
+        value = site.value
+        if isinstance(value, Value):
+            self.structure(site)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Value):
+            for index in range(len(value)):
+                self.structure(site.item(index))
+
+
+_Checks: TypeAlias = tuple[Check | None, Check | None]
+"""What a member has to pass in the two layers."""
+_NEVER: Any = object()
+
+
+class _Plan(NamedTuple):
+    """What is to be done with a structure of one type.
+
+    With the name of each member stands the value of which no check ever says anything, and the checks.
+    """
+
+    members: tuple[tuple[str, Any, _Checks], ...]
+    whole: Check | None
+    schema_rule: Check | None
+
+
+@cache
+def _plan(kind: str, structure: type[Value]) -> _Plan:
+    book = rulebook(kind)
+    own, schema = book.members.get(structure, {}), book.schema.get(structure, {})
+    absent = structure()
+    members = []
+    for name in structure.__struct_fields__:
+        checks = own.get(name), schema.get(name)
+        below = not isinstance(getattr(absent, name), str | int | dict)
+        if below or any(checks):
+            members.append((name, _silent(kind, absent, name, checks), checks))
+    schema_rule = book.schema_rules.get(structure) if book.schema else None
+    return _Plan(tuple(members), book.structures.get(structure), schema_rule)
+
+
+def _silent(kind: str, absent: Value, name: str, checks: _Checks) -> Any:
+    """What a member is when nobody writes it, if that passes.
+
+    A check sees one value and what is below it, nothing around it: having passed once, the value always passes.
+    """
+    visit = _Visit(kind, schema=True)
+    visit.member(Site(absent, visit.found, people=True).at(name), checks)
+    found = visit.found or visit.schema_found or visit.schema_rules_found
+    return _NEVER if found else getattr(absent, name)
 
 
 def _once(found: Iterable[Problem]) -> list[Problem]:

@@ -26,11 +26,11 @@ def after(resource: Resource) -> list[Problem]:
     if resource.kind == "BGPConfiguration":
         from percale.resources.checks.bgp import default_only
 
-        default_only(Site("", "", resource, found))
+        default_only(Site(resource, found))
     elif resource.kind == "KubeControllersConfiguration":
         from percale.resources.checks.nodes import distinct_templates
 
-        distinct_templates(Site("", "", resource, found))
+        distinct_templates(Site(resource, found))
     return found
 
 

@@ -117,11 +117,14 @@ def _entity_schema(site: Site) -> None:
 
 
 def _rule(site: Site) -> None:
+    rule = site.value
     for side, name in _PORT_LISTS:
-        _ports(site, side, name)
+        if getattr(getattr(rule, side), name):
+            _ports(site, side, name)
     families: set[int] = set()
     for side, name in _SIDES:
-        _nets(site, side, name, families)
+        if getattr(getattr(rule, side), name):
+            _nets(site, side, name, families)
 
 
 def _ports(site: Site, side: str, name: str) -> None:

@@ -16,26 +16,65 @@ _SELF: Any = object()
 
 
 class Site:
-    """A value under check: its path as people write it, and the name by which Calico cites it."""
+    """A value under check: its path as people write it, and the name by which Calico cites it.
 
-    __slots__ = ("found", "member", "path", "people", "value")
+    A site keeps what it is reached from, and the two names are made from that when they are asked for: most sites are
+    never complained of.
+    """
 
-    def __init__(self, path: str, member: str, value: Any, found: list[Problem], people: bool = False) -> None:
-        self.path, self.member, self.value, self.found, self.people = path, member, value, found, people
+    __slots__ = ("_above", "_step", "found", "people", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        found: list[Problem],
+        people: bool = False,
+        *,
+        above: Site | None = None,
+        step: str | int | tuple[str] = "",
+    ) -> None:
+        # The step is a member's Python name, the index of an item, or the key of a map in a tuple.
+        self.value, self.found, self.people, self._above, self._step = value, found, people, above, step
 
     def at(self, name: str) -> Site:
         """The site of a member of the structure here, by its Python name."""
-        value = getattr(self.value, name)
-        wire = _wire(self.value, name)
-        return Site(f"{self.path}.{wire}" if self.path else wire, member_name(name), value, self.found, self.people)
+        return Site(getattr(self.value, name), self.found, self.people, above=self, step=name)
 
     def item(self, index: int) -> Site:
         """The site of one item of the list here."""
-        return Site(f"{self.path}[{index}]", f"{self.member}[{index}]", self.value[index], self.found, self.people)
+        return Site(self.value[index], self.found, self.people, above=self, step=index)
 
     def key(self, key: str) -> Site:
         """The site of the value of one key of the map here."""
-        return Site(f"{self.path}['{key}']", self.member, self.value[key], self.found, self.people)
+        return Site(self.value[key], self.found, self.people, above=self, step=(key,))
+
+    @property
+    def path(self) -> str:
+        """The field as people write it, ``spec.ports[0].name``; empty for the resource itself."""
+        if self._above is None:
+            return ""
+        above = self._above.path
+        match self._step:
+            case int() as index:
+                return f"{above}[{index}]"
+            case str() as name:
+                wire = _wire(self._above.value, name)
+                return f"{above}.{wire}" if above else wire
+            case (key,):
+                return f"{above}['{key}']"
+
+    @property
+    def member(self) -> str:
+        """The last part of the field as Calico cites it, ``Ports[0]``."""
+        if self._above is None:
+            return ""
+        match self._step:
+            case int() as index:
+                return f"{self._above.member}[{index}]"
+            case str() as name:
+                return member_name(name)
+            case _:
+                return self._above.member
 
     def refuse(
         self,
