@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, TypeVar
 
 from percale.errors import Problem, ValidationError
+from percale.resources.exact import exact_resource
 from percale.resources.kinds import KINDS, KindInfo
 from percale.resources.nodes import Member, Node, located, node_of
+from percale.resources.plain_yaml import plain_document
 from percale.resources.reader import Reader
 from percale.resources.resource import API_VERSION, Resource
 
@@ -46,16 +49,20 @@ class DocumentError(ValidationError):
 
 @dataclass(frozen=True)
 class Document:
-    """One resource of a stream, the warnings it gave, and the way back from a field to its line."""
+    """One resource of a stream, the warnings it gave, and the way back from a field to its line.
+
+    ``node`` returns the root of what was written, which is read with its places when that is first asked for.
+    """
 
     resource: Resource
     warnings: tuple[Problem, ...] = ()
     file: str = ""
-    root: Node | None = None
+    node: Callable[[], Node | None] = field(default=lambda: None, repr=False, compare=False)
 
     def placed(self, problem: Problem) -> Problem:
         """Return a problem of this resource with its file, its line and the resource it is about."""
-        line, column = located(self.root, problem.path) if self.root else (0, 0)
+        root = self.node()
+        line, column = located(root, problem.path) if root else (0, 0)
         return problem.at(file=self.file, line=line, column=column, subject=_subject(self.resource))
 
     def check(self, **how: Any) -> tuple[Problem, ...]:
@@ -151,6 +158,10 @@ class _Stream:
                 first_line, f"the document is longer than {MAX_DOCUMENT_BYTES >> 20} MiB", "cut it into several"
             )
             return
+        resource = _exact(text)
+        if resource is not None:
+            self.documents.append(Document(resource, (), self.file, cache(lambda: _parsed(text, first_line)[0])))
+            return
         root, problems = _parsed(text, first_line)
         if root is None and problems:
             self._keep(problems)
@@ -213,7 +224,7 @@ class _Stream:
         placed = tuple(problem.at(file=self.file, subject=subject) for problem in found)
         self.problems += placed
         if all(problem.warning for problem in placed):
-            self.documents.append(Document(resource, placed, self.file, node))
+            self.documents.append(Document(resource, placed, self.file, lambda: node))
 
     def _info(self, node: Node, listed: KindInfo | None) -> KindInfo | None:
         """The kind that a resource names, or that of the list it stands in."""
@@ -275,6 +286,18 @@ def _wrong_besides(resource: Resource, node: Node, faults: list[Problem]) -> lis
             line, column = located(node, problem.path)
             found.append(replace(problem, line=line, column=column, cited=False))
     return found
+
+
+def _exact(text: str) -> Resource | None:
+    """The one resource of a document of which nothing is to be said before its content is checked, else None."""
+    members = plain_document(text)
+    if members is None:
+        return None
+    kind, version = members.pop("kind", ""), members.pop("apiVersion", "")
+    info = KINDS.get(kind) if isinstance(kind, str) else None
+    if info is None or not info.aliases or version != API_VERSION:
+        return None
+    return exact_resource(members, info.type)
 
 
 def _parsed(text: str, first_line: int) -> tuple[Node | None, list[Problem]]:
