@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import msgspec
 
 from percale.cli.columns import Layout, layout_of
 from percale.cli.command import CommandFailed
@@ -19,8 +20,7 @@ Result: TypeAlias = Resource | ResourceList
 """One thing that was asked for: a resource by name, or a list of a kind."""
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What some outputs need besides the results: whether namespaces are shown, and the cluster's AS number."""
 
     with_namespace: bool
@@ -92,16 +92,14 @@ def _custom_columns(argument: str) -> Printer:
 
 def _yaml(results: Sequence[Result]) -> Iterator[str]:
     from percale.resources.json_text import to_builtins
-    from percale.resources.yaml_text import encode_yaml, yaml_lines, yaml_list
+    from percale.resources.yaml_text import encode_yaml, yaml_list, yaml_text
 
     if not results:
         yield "null\n"
         return
     if len(results) > 1:
         for result in results:
-            yield from yaml_lines(
-                [_list_builtins(result) if isinstance(result, ResourceList) else to_builtins(result)], 0
-            )
+            yield yaml_text([_list_builtins(result) if isinstance(result, ResourceList) else to_builtins(result)])
         return
     (result,) = results
     if isinstance(result, ResourceList):
@@ -123,8 +121,6 @@ def _list_builtins(result: ResourceList) -> dict[str, Any]:
 
 
 def _json(results: Sequence[Result]) -> Iterator[str]:
-    import msgspec
-
     texts = [_compact(result) for result in results]
     whole = texts[0] if len(texts) == 1 else b"[" + b",".join(texts) + b"]" if texts else b"null"
     yield msgspec.json.format(whole, indent=2).decode()

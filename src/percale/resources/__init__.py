@@ -106,7 +106,7 @@ _EXPORTS = {
     "wep_names": "EndpointIdentifiers WorkloadEndpointKey endpoint_key veth_name",
     "wire": "member_name wire_name",
     "workload_endpoint": "IPNAT QoSControls WorkloadEndpoint WorkloadEndpointPort WorkloadEndpointSpec",
-    "yaml_text": "encode_yaml yaml_lines yaml_list yaml_text",
+    "yaml_text": "encode_yaml yaml_list yaml_text",
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 

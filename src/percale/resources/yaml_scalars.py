@@ -33,6 +33,8 @@ _ESCAPES = {
 # What the emitter takes for printable: no tab, nothing beyond the basic plane.
 _UNPRINTABLE = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _ESCAPED = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+# Neither a number nor a time by its first sign, and without signs of which YAML might make something.
+_UNSUSPECTED = re.compile("[A-Za-z_/][A-Za-z0-9_./-]*")
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
@@ -51,6 +53,7 @@ def scalar_text(text: str, indent: int, column: int) -> str:
     return _folded(text, style, indent, column)
 
 
+@lru_cache(maxsize=4096)
 def key_text(text: str) -> tuple[str, bool]:
     """Return the text as a key, and whether it is simple (stands before its colon on one line)."""
     style, body = _rendered(text)
@@ -86,6 +89,8 @@ def _rendered(text: str) -> tuple[str, str]:
 
 
 def _style(text: str) -> str:
+    if _UNSUSPECTED.fullmatch(text) and isinstance(resolved(text), str):
+        return ""
     if "\n" in text:
         return "|" if _block_allowed(text) else '"'
     if not isinstance(resolved(text), str) or text == "<<" or _TIMESTAMP.fullmatch(text) or _BASE_60.fullmatch(text):

@@ -11,7 +11,7 @@ from percale.resources.json_text import to_builtins
 from percale.resources.resource import API_VERSION, Resource
 from percale.resources.yaml_scalars import key_text, number_text, scalar_text
 
-__all__ = ["encode_yaml", "yaml_lines", "yaml_list", "yaml_text"]
+__all__ = ["encode_yaml", "yaml_list", "yaml_text"]
 
 
 def encode_yaml(resource: Resource) -> str:
@@ -20,60 +20,65 @@ def encode_yaml(resource: Resource) -> str:
 
 
 def yaml_list(kind: str, items: Iterable[Resource], *, resource_version: str = "") -> Iterator[str]:
-    """Yield the lines of a typed list, item by item, so that no list is too long to print."""
+    """Yield the text of a typed list, item by item, so that no list is too long to print."""
     yield f"apiVersion: {API_VERSION}\n"
     empty = True
     for item in items:
         if empty:
             yield "items:\n"
             empty = False
-        yield from yaml_lines([to_builtins(item)], 0)
+        yield yaml_text([to_builtins(item)])
     if empty:
         yield "items: []\n"
     yield f"kind: {kind}List\n"
     metadata = {"resourceVersion": resource_version} if resource_version else {}
-    yield from yaml_lines({"metadata": metadata}, 0)
+    yield yaml_text({"metadata": metadata})
 
 
 def yaml_text(value: Any) -> str:
     """Return builtins as a YAML document."""
     if isinstance(value, dict | list | tuple) and value:
-        return "".join(yaml_lines(value, 0))
+        lines: list[str] = []
+        _nested(lines, value, 0)
+        return "".join(lines)
     return _scalar(value, 2, 0) + "\n"
 
 
-def yaml_lines(value: dict[str, Any] | list[Any] | tuple[Any, ...], indent: int) -> Iterator[str]:
-    """Yield the lines of a mapping or list that is not empty."""
+def _nested(lines: list[str], value: Any, indent: int) -> None:
+    """Add the lines of a mapping or list that is not empty."""
     blanks = " " * indent
     if isinstance(value, dict):
         for key in _sorted(tuple(value)):
             name, simple = key_text(key)
-            yield from _after(f"{blanks}{name}:" if simple else f"{blanks}? {name}\n{blanks}:", value[key], indent)
+            head = f"{blanks}{name}:" if simple else f"{blanks}? {name}\n{blanks}:"
+            _member(lines, head, value[key], indent)
     else:
         for item in value:
-            yield from _item(f"{blanks}-", item, indent)
+            _item(lines, f"{blanks}-", item, indent)
 
 
-def _after(head: str, value: Any, indent: int) -> Iterator[str]:
-    """The lines of a member: lists stand at the same indentation as their key."""
-    if isinstance(value, dict) and value:
-        yield f"{head}\n"
-        yield from yaml_lines(value, indent + 2)
+def _member(lines: list[str], head: str, value: Any, indent: int) -> None:
+    """Add the lines of a member: lists stand at the same indentation as their key."""
+    if isinstance(value, str):
+        lines.append(f"{head} {scalar_text(value, indent + 2, len(head) - head.rfind(chr(10)))}\n")
+    elif isinstance(value, dict) and value:
+        lines.append(f"{head}\n")
+        _nested(lines, value, indent + 2)
     elif isinstance(value, list | tuple) and value:
-        yield f"{head}\n"
-        yield from yaml_lines(value, indent)
+        lines.append(f"{head}\n")
+        _nested(lines, value, indent)
     else:
-        yield f"{head} {_scalar(value, indent + 2, len(head) - head.rfind(chr(10)))}\n"
+        lines.append(f"{head} {_scalar(value, indent + 2, len(head) - head.rfind(chr(10)))}\n")
 
 
-def _item(head: str, value: Any, indent: int) -> Iterator[str]:
-    """The lines of an item: the first line of a nested value follows the dash."""
+def _item(lines: list[str], head: str, value: Any, indent: int) -> None:
+    """Add the lines of an item: the first line of a nested value follows the dash."""
     if isinstance(value, dict | list | tuple) and value:
-        lines = yaml_lines(value, indent + 2)
-        yield f"{head} {next(lines)[indent + 2 :]}"
-        yield from lines
+        first = len(lines)
+        _nested(lines, value, indent + 2)
+        lines[first] = f"{head} {lines[first][indent + 2 :]}"
     else:
-        yield f"{head} {_scalar(value, indent + 2, len(head) + 1)}\n"
+        lines.append(f"{head} {_scalar(value, indent + 2, len(head) + 1)}\n")
 
 
 def _scalar(value: Any, indent: int, column: int) -> str:
