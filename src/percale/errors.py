@@ -8,8 +8,7 @@ error of the same meaning (spec/validation.md section 2), ``calico_text`` gives 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 __all__ = [
     "AlreadyExists",
@@ -37,8 +36,7 @@ class PercaleError(Exception):
         return str(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong in one document: where, what, which rule, and what to do now.
 
     ``path`` is the field as the user wrote it (``spec.ingress[2].source.nets[0]``), empty for the whole document.
@@ -65,13 +63,16 @@ class Problem:
 
     def at(self, *, file: str = "", line: int = 0, column: int = 0, subject: str = "") -> Problem:
         """Return the same problem with its place in a file and its resource filled in where still unknown."""
-        return replace(
-            self,
+        return self.replace(
             file=self.file or file,
             line=self.line or line,
             column=self.column or column,
             subject=self.subject or subject,
         )
+
+    def replace(self, **changes: Any) -> Self:
+        """Return the same problem with some facts changed."""
+        return self._replace(**changes)
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line or "") if part)

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from percale.cli.go_text import go_number
 
@@ -19,8 +21,7 @@ DEFAULT_AS_NUMBER = 64512
 _NETS_WIDTH = 80
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """The cells of one kind by their headings; ``default`` and ``wide`` are the headings of the two tables."""
 
     cells: Mapping[str, Cell]

@@ -103,7 +103,7 @@ def _one(target: Target, client: Client, arguments: Arguments, revision: str) ->
     listed = client.list(target.info.kind, namespace=target.namespace, revision=revision)
     print_problems(listed.problems)
     if target.info.kind == "Tier":
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         return replace(listed, items=sorted(listed.items, key=tier_order))
     return listed

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, is_calicos, knows, read_arguments
+from percale.cli.lean import import_msgspec
 from percale.cli.verbs import VERBS, find_verb, first_word, verbs_like
 
 __all__ = ["main"]
@@ -58,6 +59,8 @@ def _run(program: str, words: list[str]) -> int:
         verb, rest = find_verb(rest, program)
     if not verb and (word := first_word(rest)):
         raise CommandFailed(_unknown(program, word))
+    if verb in VERBS and verb != "version":  # its own one it prints with nothing at all
+        import_msgspec()
     module = import_module(VERBS[verb].module) if verb in VERBS else None
     flags = (*GLOBAL_FLAGS, *module.COMMAND.flags) if module else GLOBAL_FLAGS
     arguments = Arguments()

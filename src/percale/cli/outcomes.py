@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from percale.cli.targets import Target, shared_kind
 from percale.errors import AlreadyExists, Conflict, NotFound, PercaleError, Problem, ValidationError
@@ -23,8 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one target: done, or the error; ``homeless`` failed already on its namespace.
 
     ``if_absent`` is what to do about a resource that is not there.

@@ -83,7 +83,6 @@ def _patched(stored: Resource, text: str, kind: str) -> Any:
 
 def _decoded(document: Any, target: Target) -> Resource:
     """The patched document, read as strictly as one that somebody wrote."""
-    from dataclasses import replace
 
     import msgspec
 
@@ -93,7 +92,7 @@ def _decoded(document: Any, target: Target) -> Resource:
         read = read_documents(msgspec.json.encode(document))
     except DocumentError as error:
         text = f"hit error: creating resource from patched data: {error.calico_text}"
-        problems = (replace(target.placed(problem), file="", line=0) for problem in error.problems)
+        problems = (target.placed(problem).replace(file="", line=0) for problem in error.problems)
         raise CommandFailed(text, problems=problems) from error
     if [each.resource.kind for each in read] != [target.info.kind]:
         raise CommandFailed("hit error: creating resource from patched data: a patch cannot change the kind")

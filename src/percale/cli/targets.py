@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from percale.cli.command import Arguments, CommandFailed, Flag
 from percale.errors import PercaleError, Problem
@@ -48,8 +49,7 @@ class NothingGiven(CommandFailed):
     """Files were named and hold no resource."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """One resource that a command is about; ``namespace`` is as written, ``document`` the one that was read, if any."""
 
     info: KindInfo

@@ -8,6 +8,7 @@ import time
 
 from percale.cli import announced
 from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
+from percale.cli.lean import import_msgspec
 
 __all__ = ["COMMAND", "run"]
 
@@ -56,6 +57,7 @@ def _print_new(call: Call, printed: list[str]) -> int:
 
 def _cluster_lines(call: Call) -> tuple[list[str], str, int]:
     """The lines about the cluster, or what to complain of."""
+    import_msgspec()
     from percale.cli.config import UnknownDatastore
     from percale.cli.session import Session
     from percale.errors import PercaleError

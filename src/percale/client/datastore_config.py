@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from percale.datastore.location import ENVIRONMENT
 from percale.errors import Refused
@@ -51,8 +52,7 @@ _PREFIX = "CALICO_"
 _ONLY_PREFIXED = {"k8sAPIToken"}
 
 
-@dataclass(frozen=True)
-class DatastoreConfig:
+class DatastoreConfig(msgspec.Struct, frozen=True):
     """The datastore's type (``sqlite``, ``etcdv3`` or ``kubernetes``), and what reaching it needs by Calico's names.
 
     ``path`` is the file of the embedded store, empty for the usual place.
@@ -60,7 +60,7 @@ class DatastoreConfig:
 
     type: str = EMBEDDED
     path: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = {}
 
     def setting(self, name: str) -> str:
         """Return one setting, empty where it is not made."""

@@ -8,7 +8,6 @@ pass is data: ``CREATE``, ``UPDATE`` and ``DELETE``; ``DEPENDS`` names the kinds
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from percale.client.view import View
@@ -111,13 +110,13 @@ def _not_masked(text: str, network: Network | None) -> Problem:
         return _problem("spec.cidr", name, text, message)
     masked = network.masked
     problem = _problem("spec.cidr", name, str(masked), f"{text} has bits beyond its prefix length", f"write {masked}")
-    return replace(problem, calico_reason="IPPool CIDR is not strictly masked")
+    return problem.replace(calico_reason="IPPool CIDR is not strictly masked")
 
 
 def _fixed(path: str, field: str, value: Any, before: Any) -> Problem:
     hint = "make a new pool, and disable this one"
     problem = _problem(path, f"IPPool.Spec.{field}", value, f"cannot be changed, it is {before}", hint)
-    return replace(problem, calico_reason=f"IPPool {field} cannot be modified")
+    return problem.replace(calico_reason=f"IPPool {field} cannot be modified")
 
 
 def _blocks_fit(pool: Resource, _old: Resource | None, view: View) -> None:

@@ -8,7 +8,7 @@ Resources have a :class:`percale.resources.Key`; the internal objects have a nam
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from percale.datastore.keyvalue import prefix_end
@@ -94,18 +94,24 @@ def resource_range(kind: str, *, namespace: str = "", name: str = "", prefix: bo
 
 def parse_resource(path: str) -> Key | None:
     """Return the resource that a key names, or None if it is not the key of one."""
-    if not path.startswith(RESOURCES):
+    folder, _, name = path.rpartition("/")
+    place = _place(folder)
+    if place is None or not name:
         return None
-    plural, _, rest = path[len(RESOURCES) :].partition("/")
+    kind, namespace = place
+    return Key(kind, namespace, _unescaped(name) if "%" in name else name)
+
+
+@lru_cache(maxsize=4096)
+def _place(folder: str) -> tuple[str, str] | None:
+    """The kind and namespace of the resources whose keys are in a folder, None if it is not theirs."""
+    if not folder.startswith(RESOURCES):
+        return None
+    plural, slash, namespace = folder[len(RESOURCES) :].partition("/")
     kind, namespaced = _BY_PLURAL.get(plural, ("", False))
-    if not kind:
+    if not kind or bool(slash) != namespaced or bool(namespace) != namespaced or "/" in namespace:
         return None
-    namespace, slash, name = rest.partition("/") if namespaced else ("", "/", rest)
-    if not slash or not name or "/" in name or (namespaced and not namespace):
-        return None
-    if "%" in rest:
-        namespace, name = _unescaped(namespace), _unescaped(name)
-    return Key(kind, namespace, name)
+    return kind, _unescaped(namespace)
 
 
 @cache

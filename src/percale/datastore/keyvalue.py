@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
+
+import msgspec
 
 from percale.errors import NotSupported
 
@@ -89,8 +90,7 @@ class Range(NamedTuple):
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(msgspec.Struct, frozen=True):
     """A condition of a transaction on one key; an absent key has version and revisions 0 and equals no value."""
 
     key: str
@@ -99,8 +99,7 @@ class Compare:
     operand: int | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(msgspec.Struct, frozen=True):
     """Store a value; ``lease`` 0 means the key stays, and detaches it from a lease that it had."""
 
     key: str
@@ -108,16 +107,14 @@ class Put:
     lease: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     """Delete one key, or the range ``[key, end)``; deleting what is absent succeeds."""
 
     key: str
     end: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
+class Get(msgspec.Struct, frozen=True):
     """Read one key or the range ``[key, end)``, after the operations before it in the same transaction."""
 
     key: str
@@ -126,8 +123,7 @@ class Get:
     keys_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Txn:
+class Txn(msgspec.Struct, frozen=True):
     """If all ``compares`` hold do ``then``, else ``orelse``; nested conditions too are judged before any write."""
 
     compares: tuple[Compare, ...] = ()
@@ -138,15 +134,13 @@ class Txn:
 Operation = Put | Delete | Get | Txn
 
 
-@dataclass(frozen=True, slots=True)
-class Deleted:
+class Deleted(msgspec.Struct, frozen=True):
     """The answer to a Delete: the items as they were."""
 
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TxnResult:
+class TxnResult(msgspec.Struct, frozen=True):
     """The answer to a transaction: one response per operation of the branch taken (None for a Put), in order.
 
     ``revision`` is the store's after the whole transaction, in nested answers too.
@@ -210,8 +204,7 @@ class Watch(Closable):
                 yield batch
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStatistics:
+class StoreStatistics(msgspec.Struct, frozen=True):
     """What a store did since it was opened, and how large it is (0 where the backend does not tell)."""
 
     revision: int

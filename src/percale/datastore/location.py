@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from percale.errors import StoreUnavailable
 
@@ -18,8 +19,7 @@ SYSTEM_FOLDER = Path("/var/lib/percale")
 _FILE = "percale.db"
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """The file of the store; ``hidden`` is a system-wide one that exists but can't be used by this user."""
 
     path: Path

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
 
 from percale.datastore.keyvalue import (
     EVERYTHING,
@@ -83,8 +84,7 @@ __all__ = [
 OperationName = Literal["create", "update", "delete", "get", "list", "watch"]
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(msgspec.Struct, frozen=True):
     """What a datastore can do beyond the contract; callers ask before they rely on it."""
 
     history: bool = False
@@ -112,8 +112,7 @@ class Page(NamedTuple):
     entries: Sequence[Entry]
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceList:
+class ResourceList(msgspec.Struct, frozen=True):
     """The readable resources of one kind in order of keys, and what could not be read; ``revision`` is the newest."""
 
     kind: str
@@ -159,8 +158,7 @@ class ResourceWatch(Closable):
             yield from self.poll() or ()
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """One write of a batch: ``create`` and ``update`` need the resource, a conditional ``delete`` the version."""
 
     operation: Literal["create", "update", "delete"]
@@ -169,8 +167,7 @@ class Write:
     resource_version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WriteOutcome:
+class WriteOutcome(msgspec.Struct, frozen=True):
     """What became of one write: the stored (or deleted) resource, or the error."""
 
     key: Key

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
+
+import msgspec
 
 from percale.errors import Problem, ValidationError
 from percale.resources.exact import exact_resource
@@ -47,8 +48,7 @@ class DocumentError(ValidationError):
         return self._decisive.calico_reason or str(self._decisive) if self._decisive else ""
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """One resource of a stream, the warnings it gave, and the way back from a field to its line.
 
     ``node`` returns the root of what was written, which is read with its places when that is first asked for.
@@ -57,7 +57,7 @@ class Document:
     resource: Resource
     warnings: tuple[Problem, ...] = ()
     file: str = ""
-    node: Callable[[], Node | None] = field(default=lambda: None, repr=False, compare=False)
+    node: Callable[[], Node | None] = lambda: None
 
     def placed(self, problem: Problem) -> Problem:
         """Return a problem of this resource with its file, its line and the resource it is about."""
@@ -284,7 +284,7 @@ def _wrong_besides(resource: Resource, node: Node, faults: list[Problem]) -> lis
     for problem in check(resource, operation="validate"):
         if not any(problem.path.startswith(path) or path.startswith(problem.path) for path in closed):
             line, column = located(node, problem.path)
-            found.append(replace(problem, line=line, column=column, cited=False))
+            found.append(problem.replace(line=line, column=column, cited=False))
     return found
 
 

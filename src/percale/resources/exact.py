@@ -19,6 +19,8 @@ from percale.resources.value import Value
 
 __all__ = ["exact_resource"]
 
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+
 
 def exact_resource(members: Mapping[str, Any], kind: type[Resource]) -> Resource | None:
     """Return the resource that builtins without ``None`` and without kind and apiVersion are, or None."""
@@ -36,7 +38,11 @@ def _is_exact(members: Mapping[str, Any], value: Value) -> bool:
         name = names.get(wire)
         if name is None:
             return False
-        if isinstance(written, str | int):
+        if isinstance(written, str):
+            continue
+        if isinstance(written, int):
+            if not _LEAST <= written <= _GREATEST:
+                return False  # some numbers may be greater, most not: the reader knows which
             continue
         read = getattr(value, name)
         if isinstance(read, Value):

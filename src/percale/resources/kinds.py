@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from percale.resources.resource import Resource
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "KindInfo", "kind_named"]
 
 
-@dataclass(frozen=True)
-class KindInfo:
+class KindInfo(msgspec.Struct, frozen=True, dict=True):
     """The facts of one kind; its class is imported only when ``type`` is asked for.
 
     ``plural`` is the segment of Calico's etcd path and the CRD's plural, ``aliases`` are the names that the

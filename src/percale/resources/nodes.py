@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
 
 from percale.resources.scalars import Plain
 
@@ -14,8 +15,7 @@ __all__ = ["Member", "Node", "located", "node_of", "plain"]
 Mapping: TypeAlias = "dict[str, Member]"
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(msgspec.Struct, eq=False):
     """A scalar, a list of nodes, or named members; line and column count from 1, 0 is unknown.
 
     ``text`` is what was written where a plain scalar means something else than its text. ``weight`` counts the nodes

@@ -31,7 +31,6 @@ _LINE = re.compile(
     """,
     re.MULTILINE | re.VERBOSE,
 )
-_LONGEST_NUMBER = 18  # characters; a longer one may not fit 64 bits
 
 
 class _Unlike(Exception):
@@ -45,7 +44,7 @@ class _Scalars(dict[str, Any]):
         if ": " in text or text[-1] == ":" or " #" in text:
             raise _Unlike
         value = resolved(text.rstrip(" "))
-        if value is None or isinstance(value, float) or (not isinstance(value, str) and len(text) > _LONGEST_NUMBER):
+        if value is None or isinstance(value, float):
             raise _Unlike
         self[text] = value
         return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -209,7 +208,7 @@ class NodeParser:
         numbers = [number for number, problem in enumerate(self.problems) if problem.calico_reason.startswith(_TWICE)]
         if len(numbers) > 1:
             told = (self.problems[number].calico_reason.removeprefix(_TWICE) for number in numbers)
-            self.problems[numbers[0]] = replace(self.problems[numbers[0]], calico_reason=_TWICE + "".join(told))
+            self.problems[numbers[0]] = self.problems[numbers[0]].replace(calico_reason=_TWICE + "".join(told))
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> None:
         mark = error.problem_mark or error.context_mark

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+
+import msgspec
 
 from percale.datastore.sqlite.reading import compacted_revision, newest_revision, revision_at
 from percale.datastore.sqlite.schema import first_id, last_id
@@ -25,8 +26,7 @@ _FORGET_KEYS = f"DELETE FROM newest WHERE (key, id) IN (SELECT key, id FROM chan
 _FORGET_TOMBSTONES = f"DELETE FROM change WHERE id IN ({_TOMBSTONES})"
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(msgspec.Struct, frozen=True):
     """How much history is kept: what is younger than ``days``, and the newest ``revisions`` whatever their age.
 
     So a clock that jumps ahead does not cost the history that people look at. ``days`` 0 keeps all of it for ever.

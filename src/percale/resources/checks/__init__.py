@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple, TypeAlias
@@ -63,7 +62,7 @@ def check(
     for stage in (before(resource, operation), _content(resource, people=people, schema=schema), after(resource)):
         # Calico stops at the first stage that finds something; people want to know all of it.
         stopped = any(problem.cited for problem in found)
-        found += (replace(problem, cited=problem.cited and not stopped) for problem in stage)
+        found += (problem.replace(cited=problem.cited and not stopped) for problem in stage)
     return tuple(_once(found)) if found else ()
 
 
@@ -183,7 +182,7 @@ def _once(found: Iterable[Problem]) -> list[Problem]:
     for problem in found:
         shown = problem.shown and (problem.path not in seen or problem.path in {"", "spec"})
         seen.add(problem.path)
-        problems.append(problem if shown == problem.shown else replace(problem, shown=shown))
+        problems.append(problem if shown == problem.shown else problem.replace(shown=shown))
     return problems
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from percale.resources.checks.site import Rulebook, Site, states
 from percale.resources.checks.tokens import DNS_SUBDOMAIN
@@ -74,7 +73,7 @@ def check_plain_labels(site: Site) -> None:
     reason = f"Reason: failed to validate Field: {site.member} because of Tag: labels "
     for index in range(before, len(site.found)):
         cited = index == before
-        site.found[index] = replace(site.found[index], calico_name=site.member, calico_reason=reason, cited=cited)
+        site.found[index] = site.found[index].replace(calico_name=site.member, calico_reason=reason, cited=cited)
 
 
 @states(f"annotations by the rules of Kubernetes: keys with an optional prefix, {MAX_ANNOTATION_BYTES} bytes in all")

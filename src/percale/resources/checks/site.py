@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+import msgspec
 
 from percale.errors import Problem
 from percale.resources.wire import member_name
@@ -113,14 +114,13 @@ class Site:
 Check: TypeAlias = Callable[[Site], None]
 
 
-@dataclass(frozen=True)
-class Rulebook:
+class Rulebook(msgspec.Struct, frozen=True):
     """The checks of some structures: of members and of wholes, in the two layers of spec/validation.md section 1."""
 
-    members: Mapping[type, Mapping[str, Check]] = field(default_factory=dict)
-    structures: Mapping[type, Check] = field(default_factory=dict)
-    schema: Mapping[type, Mapping[str, Check]] = field(default_factory=dict)
-    schema_rules: Mapping[type, Check] = field(default_factory=dict)
+    members: Mapping[type, Mapping[str, Check]] = {}
+    structures: Mapping[type, Check] = {}
+    schema: Mapping[type, Mapping[str, Check]] = {}
+    schema_rules: Mapping[type, Check] = {}
 
     def __or__(self, other: Rulebook) -> Rulebook:
         return Rulebook(

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from percale.resources.addresses import parse_address, parse_network, why_not_address
 from percale.resources.checks.site import Check, Site, states
@@ -29,8 +30,7 @@ DNS_LABEL = re.compile(_LABEL)
 DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """One named check: what it accepts, what to say otherwise, and how to mend the value."""
 
     name: str
