@@ -2,10 +2,21 @@
 """The rules of single values and of metadata: both sides of each border, and the words for the wrong side."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.resources.strategies import resources
 from tests.resources.valid import cited, found, problems, resource
 
 from percale.errors import ValidationError
-from percale.resources import KINDS, ObjectMeta, WorkloadEndpoint, WorkloadEndpointPort, WorkloadEndpointSpec, check
+from percale.resources import (
+    KINDS,
+    ObjectMeta,
+    WorkloadEndpoint,
+    WorkloadEndpointPort,
+    WorkloadEndpointSpec,
+    check,
+    checks,
+)
 from percale.resources.checks.tokens import is_re2, token_of
 
 BORDERS = {
@@ -199,3 +210,20 @@ def test_validated_returns_what_will_be_stored():
 def test_a_usual_resource_of_each_kind_is_valid(kind):
     """What people write every day has no problems."""
     assert problems(kind) == []
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data())
+def test_a_judgement_does_not_depend_on_earlier_ones(kind, data):
+    """What passed before is not looked at again, and nothing else changes by that."""
+    first, second = (data.draw(resources(KINDS[kind].type)) for _ in range(2))
+    hows = ({}, {"people": False}, {"schema": False})
+    fresh = []
+    for how in hows:
+        checks._plan.cache_clear()
+        fresh.append(check(first, **how))
+    for how in (*hows, *hows):
+        check(second, **how)
+        check(first, **how)
+    assert [check(first, **how) for how in hows] == fresh

@@ -9,6 +9,7 @@ one reads in the same way and without a word.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from percale.resources.scalars import resolved
@@ -37,17 +38,15 @@ class _Unlike(Exception):
     """The text has something that is not read here."""
 
 
-class _Scalars(dict[str, Any]):
-    """Plain scalars by their text, each looked at once."""
-
-    def __missing__(self, text: str) -> Any:
-        if ": " in text or text[-1] == ":" or " #" in text:
-            raise _Unlike
-        value = resolved(text.rstrip(" "))
-        if value is None or isinstance(value, float):
-            raise _Unlike
-        self[text] = value
-        return value
+@lru_cache(maxsize=8192)  # documents repeat what they say
+def _scalar(text: str) -> bool | int | str:
+    """The value of a plain scalar with whatever stands behind it on its line."""
+    if ": " in text or text[-1] == ":" or " #" in text:
+        raise _Unlike
+    value = resolved(text.rstrip(" "))
+    if value is None or isinstance(value, float):
+        raise _Unlike
+    return value
 
 
 def plain_document(text: str) -> dict[str, Any] | None:
@@ -64,7 +63,6 @@ def plain_document(text: str) -> dict[str, Any] | None:
 
 
 def _mapping(lines: list[tuple[str, ...]]) -> dict[str, Any] | None:
-    scalars = _Scalars()
     root: dict[str, Any] = {}
     # What is open, outermost first: where its lines begin, and the mapping or list.
     open_: list[tuple[int, Any]] = []
@@ -96,7 +94,7 @@ def _mapping(lines: list[tuple[str, ...]]) -> dict[str, Any] | None:
         at, innermost = open_[-1]
         if at != column or (type(innermost) is list) != bool(dash):
             raise _Unlike
-        value = quoted[1:-1] if quoted else scalars[plain] if plain else {} if empty else None
+        value: Any = quoted[1:-1] if quoted else _scalar(plain) if plain else {} if empty else None
         if dash:
             if not key:
                 if value is None:
@@ -107,7 +105,7 @@ def _mapping(lines: list[tuple[str, ...]]) -> dict[str, Any] | None:
             innermost.append(item)
             innermost = item
             open_.append((column + len(dash), item))
-        if key in innermost or scalars[key] != key:
+        if key in innermost or _scalar(key) != key:
             raise _Unlike
         if value is None:
             awaiting = key

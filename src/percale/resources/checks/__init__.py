@@ -107,14 +107,48 @@ class _Visit:
         """Visit a structure and all below it."""
         value: Value = site.value
         plan = _plan(self._kind, type(value))
-        for name, silent, checks in plan.members:
-            if getattr(value, name) != silent:
+        for name, silent, checks, passed in plan.members:
+            member = getattr(value, name)
+            if type(member) is str:
+                if member not in passed:
+                    self._text(site.at(name), checks, passed)
+            elif member != silent:
                 self.member(site.at(name), checks)
         if plan.whole is not None:
             plan.whole(site)
         if plan.schema_rule is not None and self._schema:
             site.found = self.schema_rules_found
             plan.schema_rule(site)
+
+    def _text(self, site: Site, checks: _Checks, passed: set[Any]) -> None:
+        """Visit a member that is a text, and remember one of which nothing was to be said: texts repeat."""
+        before = self._count
+        self.member(site, checks)
+        if len(site.value) <= _LONGEST_PASSED:
+            self._remember(site, before, passed)
+
+    def _item(self, site: Site) -> None:
+        """Visit a structure in a list, and remember it likewise: rules repeat from policy to policy."""
+        value: Value = site.value
+        passed = _plan(self._kind, type(value)).passed
+        try:
+            if value in passed:
+                return
+        except TypeError:  # it holds a map
+            self.structure(site)
+            return
+        before = self._count
+        self.structure(site)
+        self._remember(site, before, passed)
+
+    @property
+    def _count(self) -> int:
+        return len(self.found) + len(self.schema_found) + len(self.schema_rules_found)
+
+    def _remember(self, site: Site, before: int, passed: set[Any]) -> None:
+        # What people write is judged most strictly, and with both layers.
+        if self._schema and site.people and self._count == before and len(passed) < _MOST_PASSED:
+            passed.add(site.value)
 
     def member(self, site: Site, checks: _Checks) -> None:
         """Visit a member by its own checks, then what is below it."""
@@ -130,21 +164,24 @@ class _Visit:
             self.structure(site)
         elif isinstance(value, tuple) and value and isinstance(value[0], Value):
             for index in range(len(value)):
-                self.structure(site.item(index))
+                self._item(site.item(index))
 
 
 _Checks: TypeAlias = tuple[Check | None, Check | None]
 """What a member has to pass in the two layers."""
 _NEVER: Any = object()
+_MOST_PASSED, _LONGEST_PASSED = 1024, 256
 
 
 class _Plan(NamedTuple):
     """What is to be done with a structure of one type.
 
-    With the name of each member stands the value of which no check ever says anything, and the checks.
+    With the name of each member stand the value of which no check ever says anything, the checks, and the texts that
+    have passed them; ``passed`` are whole structures that have.
     """
 
-    members: tuple[tuple[str, Any, _Checks], ...]
+    members: tuple[tuple[str, Any, _Checks, set[Any]], ...]
+    passed: set[Any]
     whole: Check | None
     schema_rule: Check | None
 
@@ -159,9 +196,10 @@ def _plan(kind: str, structure: type[Value]) -> _Plan:
         checks = own.get(name), schema.get(name)
         below = not isinstance(getattr(absent, name), str | int | dict)
         if below or any(checks):
-            members.append((name, _silent(kind, absent, name, checks), checks))
+            silent = _silent(kind, absent, name, checks)
+            members.append((name, silent, checks, {silent} if isinstance(silent, str) else set()))
     schema_rule = book.schema_rules.get(structure) if book.schema else None
-    return _Plan(tuple(members), book.structures.get(structure), schema_rule)
+    return _Plan(tuple(members), set(), book.structures.get(structure), schema_rule)
 
 
 def _silent(kind: str, absent: Value, name: str, checks: _Checks) -> Any:
