@@ -79,12 +79,12 @@ def _resident_bytes() -> int:
 
 
 def workload_version() -> dict[str, float]:
-    """P17: ``percale version --client``, the median of seven."""
+    """P17: ``percale version --client``, of seven runs."""
     return cost("version", "--client", rounds=7)._asdict()
 
 
 def workload_validate() -> dict[str, float]:
-    """P16: ``percale validate`` of many policies in one file, the median of five."""
+    """P16: ``percale validate`` of many policies in one file, of five runs."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write("---\n".join(encode_yaml(_policy(number)) for number in range(POLICIES)))
         file.flush()

@@ -2,9 +2,9 @@
 """Datastores (P13, P14, P15 and P20 of spec/performance.md): a table, and JSON with ``--json FILE``.
 
 The embedded store, with ``--etcd`` a real etcd that is started for it. Commands are timed as their user sees them,
-interpreter included (median of several), with their CPU time and the largest resident memory of the process. The store
-lies in the folder of temporary files; how often its disk can write one page for good bounds durable transactions, so
-that is measured beside them.
+interpreter included (median of several), with their least CPU time and the largest resident memory of the process. The
+store lies in the folder of temporary files; how often its disk can write one page for good bounds durable transactions,
+so that is measured beside them.
 """
 
 from __future__ import annotations
