@@ -52,7 +52,7 @@ soak: $(VENV)/.develop  ## the same tests, much longer
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.develop  ## search for inputs that the parsers and rules do not survive, FUZZ_SECONDS each
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[fuzz]"
-	@for target in documents selectors stored checks; do \
+	@for target in documents plain selectors stored checks; do \
 		PYTHONPATH=src:. $(BIN)/python -m tests.fuzz $$target $(FUZZ_SECONDS) || exit 1; done
 
 format: $(VENV)/.develop  ## let ruff rewrite what it can

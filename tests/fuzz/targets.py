@@ -11,7 +11,9 @@ from typing import Any
 from msgspec import inspect
 
 from percale.errors import PercaleError, ValidationError
-from percale.resources import KINDS, check, decode_json, defaulted, encode_json, encode_yaml, read_documents
+from percale.resources import KINDS, check, decode_json, defaulted, encode_json, encode_yaml, nodes, read_documents
+from percale.resources.plain_yaml import plain_document
+from percale.resources.yaml_nodes import NodeParser
 from percale.selectors import SelectorError, parse
 
 __all__ = ["TARGETS"]
@@ -44,6 +46,18 @@ def documents(data: bytes) -> None:
     for document in found:
         assert all(str(problem) for problem in document.check())
         assert encode_yaml(document.resource)
+
+
+def plain(data: bytes) -> None:
+    """What the short way through YAML reads, the real parser reads in the same way and without a word."""
+    text = data.decode(errors="replace")
+    found = plain_document(text)
+    if found is not None:
+        parser = NodeParser(text)
+        root = parser.parse()
+        assert root is not None
+        assert not parser.problems
+        assert repr(nodes.plain(root)) == repr(found)
 
 
 def selectors(data: bytes) -> None:
@@ -157,6 +171,7 @@ def _fields(owner: type) -> tuple[inspect.Field, ...]:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "documents": documents,
+    "plain": plain,
     "selectors": selectors,
     "stored": stored,
     "checks": checks,
