@@ -40,6 +40,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+_ALL_WHOLE, _EXPONENT_FROM = 2**53, 1e21
+"""Where float64 begins to leave out whole numbers, and where Go begins to write an exponent."""
+
 # ``extra`` tells the document reader which rules of conversion apply; msgspec sees a plain union.
 Port: TypeAlias = Annotated[int | str, Meta(extra={"type": "Port"})]
 """A single port (``int``), a range (``"min:max"``) or the name of a port."""
@@ -139,13 +142,21 @@ def as_number(value: int | str) -> int:
 
 
 def number(value: float) -> float:
-    """Return a whole number as int where Go writes it without exponent, any other as float. Raises ValueError."""
-    if abs(value) < 1e21:
+    """Return a whole number as int where Go writes it without exponent, any other as float. Raises ValueError.
+
+    Beyond 53 bits it is the shortest number that a float64 does not tell from this one, padded with zeros.
+    """
+    if abs(value) < _ALL_WHOLE:
         return int(value) if isinstance(value, float) and value.is_integer() else value
     try:
-        return float(value)
+        near = float(value)
     except OverflowError:
         raise ValueError("the number is too large: expected at most 1.8e308") from None
+    if abs(near) >= _EXPONENT_FROM:
+        return near
+    from decimal import Decimal  # rarely needed, and slow to import
+
+    return int(Decimal(repr(near)))
 
 
 FORMS: dict[str, Callable[[Any], Any]] = {
