@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.plugins.cni.host import CONF, inside, path_of
 
-from percale.client import DatastoreConfig
+from percale.client.datastore_config import ETCD, DatastoreConfig
 from percale.errors import Refused
 from percale.plugins.cni import stub
 from percale.plugins.cni.install import executable, install
@@ -158,6 +158,18 @@ def test_installation(tmp_path):
     assert paths[0].stat().st_mode & 0o777 == 0o755
     assert install(tmp_path / "bin", ("calico", "calico-ipam")) == paths
     assert sorted(path.name for path in (tmp_path / "bin").iterdir()) == ["calico", "calico-ipam"]
+
+
+def test_password_is_never_readable(tmp_path):
+    """An executable with a password is its owner's alone, and who holds open what was left behind reads nothing."""
+    left = tmp_path / ".calico.new"
+    left.write_text("")
+    datastore = DatastoreConfig(type=ETCD, settings={"etcdEndpoints": "http://x:1", "etcdPassword": "secret"})
+    with left.open("rb") as reader:
+        (path,) = install(tmp_path, ("calico",), datastore=datastore)
+        assert b"secret" not in reader.read()
+    assert b"secret" in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(("length", "fits"), [(249, True), (250, False)])

@@ -75,8 +75,10 @@ def install(
         for name in names:
             path = directory / name
             new = directory / f".{name}.new"
-            new.write_bytes(text)
-            new.chmod(mode)
+            new.unlink(missing_ok=True)
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                os.fchmod(file.fileno(), mode)  # whatever the umask took away
+                file.write(text)
             new.replace(path)
             written.append(path)
     except OSError as error:
