@@ -10,8 +10,9 @@ import pytest
 
 from percale.datastore.calico import CalicoDatastore
 from percale.datastore.keys import resource_path
+from percale.datastore.revision import VectorRevision
 from percale.datastore.scripted import ScriptedSyncer
-from percale.datastore.seams import InSync, Interrupted, Resync, SyncerUpdate
+from percale.datastore.seams import Entry, InSync, Interrupted, Page, Resync, SyncerUpdate
 from percale.datastore.syncer import DatastoreSyncer
 from percale.errors import Problem, StoreUnavailable
 from percale.resources import Key, NetworkSet, NetworkSetSpec, ObjectMeta, Tier
@@ -262,3 +263,29 @@ class TestOverDatastore:
 
 def _failing(*_, **__):
     raise StoreUnavailable("gone for a while")
+
+
+class Unordered:
+    """A datastore with a revision of its own for each kind, where nothing ever changes."""
+
+    class capabilities:
+        ordered_across_kinds = False
+
+    def scan(self, kinds):
+        (kind,) = kinds
+        found = Key(kind, "ns1" if kind == "NetworkSet" else "", "a")
+        yield Page(VectorRevision({kind: 1}), (Entry(found, network_set("a", "192.0.2.1")),))
+
+
+def test_what_is_not_told_is_not_in_sync():
+    """With a thread per kind, one that has read its last page and not yet told of it holds InSync back."""
+    with DatastoreSyncer(Unordered(), KINDS) as syncer:
+        first, second = syncer._sources
+        story = []
+        ahead = [first.step(0), first.step(0)]
+        for _ in range(2):
+            story += syncer._with_state(second, second.step(0))
+        assert told(story) == [("a", "192.0.2.1")]
+        for events in ahead:
+            story += syncer._with_state(first, events)
+        assert told(story) == [("a", "192.0.2.1"), ("a", "192.0.2.1"), "in sync"]

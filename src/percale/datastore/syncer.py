@@ -59,11 +59,13 @@ class DatastoreSyncer(Syncer):
         self._delivering = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._in_sync = False
+        self._complete = dict.fromkeys(self._sources, False)
+        self._revisions: dict[_Source, Revision] = {}
 
     @property
     def revision(self) -> Revision | None:
         """How far the events go; None before the first InSync."""
-        revisions = [source.revision for source in self._sources if source.revision is not None]
+        revisions = list(self._revisions.values())
         return reduce(_joined, revisions) if len(revisions) == len(self._sources) else None
 
     @property
@@ -76,7 +78,7 @@ class DatastoreSyncer(Syncer):
         events: list[SyncerEvent] = []
         share = timeout_s / len(self._sources)
         for source in self._sources:
-            events += self._with_state(source.step(share))
+            events += self._with_state(source, source.step(share))
         return events
 
     def start(self, deliver: Callable[[Sequence[SyncerEvent]], None]) -> None:
@@ -101,13 +103,19 @@ class DatastoreSyncer(Syncer):
             self._stop.wait(source.pause_s)
             events = source.step(_WAIT_S)
             with self._delivering:
-                events = self._with_state(events)
+                events = self._with_state(source, events)
                 if events and not self._stop.is_set():
                     deliver(events)
 
-    def _with_state(self, events: Sequence[SyncerEvent]) -> Sequence[SyncerEvent]:
-        """Add InSync when the last source has completed its list, or can be followed again."""
-        in_sync = all(source.listed and not source.interrupted for source in self._sources)
+    def _with_state(self, source: _Source, events: Sequence[SyncerEvent]) -> Sequence[SyncerEvent]:
+        """Note how far a source's events go, and add InSync if with them all sources are complete (again).
+
+        Other sources count as what they have told, for their threads may be ahead of it.
+        """
+        if source.revision is not None:
+            self._revisions[source] = source.revision
+        self._complete[source] = source.listed and not source.interrupted
+        in_sync = all(self._complete.values())
         if in_sync and not self._in_sync:
             revision = self.revision
             assert revision is not None
