@@ -39,6 +39,31 @@ def shop(percale, tmp_path):
     return percale
 
 
+# Kinds
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["get", "tears"], "failed to get resources: resource type 'tears' is not supported"),
+        (["delete", "tears", "a"], "resource type 'tears' is not supported"),
+        (["patch", "tears", "a", "-p", "{}"], "resource type 'tears' is not supported"),
+        (["label", "tears", "a", "b=c"], "failed to get tears a, error resource type 'tears' is not supported"),
+        (["history", "tears", "a"], "resource type 'tears' is not supported"),
+    ],
+)
+def test_an_unknown_kind_on_the_command_line(percale, words, text):
+    """Before calicoctl's words stands which kind may be meant."""
+    assert percale(*words) == (1, "", f"unknown kind 'tears'\n    did you mean 'Tier'?\n{text}\n")
+
+
+def test_a_kind_like_no_other(percale):
+    """Where nothing is near, the kinds that there are are named, and not those that commands do not know."""
+    err = percale("get", "qqqq").err
+    assert "known kinds: WorkloadEndpoint, NetworkPolicy, " in err
+    assert "IPAMBlock" not in err
+
+
 # Help
 
 

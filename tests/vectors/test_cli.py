@@ -96,8 +96,13 @@ class _KeptStore(SQLiteKeyValue):
         super().close()
 
 
-_HELP = re.compile(r"warning: |    |(?P<place>[^\s:]+):[0-9]+: |(?P<subject>[A-Z]\w+ \S+): ")
-"""Help is a warning, a problem with file and line or (label, patch) with its resource, or the hint below one."""
+_HELP = re.compile(
+    r"warning: |    |(?P<place>[^\s:]+):[0-9]+: |(?P<subject>[A-Z]\w+ \S+): |unknown kind '(?P<word>.*)'$"
+)
+"""Help is a warning, a problem with file and line or (label, patch) with its resource, or the hint below one.
+
+It also says that a word of the command line is no kind.
+"""
 
 
 def _run(case: Case, folder: Path) -> Ran:
@@ -256,10 +261,12 @@ def _check_help(case: Case, got: Ran, expected: Ran) -> None:
         return
     verb = next((word for word in case["argv"] if not word.startswith("-")), "")
     reads_files = any(word.startswith(("-f", "--filename")) for word in case["argv"])
+    unknown = {match["word"] for line in got.help if (match := _HELP.match(line)) and match["word"]}
+    assert unknown <= set(case["argv"])
     for line in got.help:
         match = _HELP.match(line)
         assert match
-        assert reads_files or verb in ("label", "patch")
+        assert unknown or reads_files or verb in ("label", "patch")
         if match["place"]:
             assert match["place"] == "stdin" or os.path.normpath(match["place"]) in case["files"]
     nothing_read = "no resources specified" in got.stderr or "no such file" in got.stderr

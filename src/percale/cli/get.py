@@ -78,7 +78,7 @@ def _targets(arguments: Arguments) -> list[Target]:
     try:
         return named_targets(arguments.positionals)
     except CommandFailed as failure:
-        raise CommandFailed(f"failed to get resources: {failure.text}") from failure
+        raise CommandFailed(f"failed to get resources: {failure.text}", problems=failure.problems) from failure
 
 
 def _found(

@@ -64,7 +64,7 @@ def _target(word: str, name: str, subject: str, arguments: Arguments) -> Target:
         (target,) = named_targets([word, name])
         return target.at_home(arguments)
     except CommandFailed as failure:
-        raise CommandFailed(f"failed to get {subject}, error {failure.text}") from failure
+        raise CommandFailed(f"failed to get {subject}, error {failure.text}", problems=failure.problems) from failure
     except PercaleError as error:
         raise CommandFailed(f"failed to get {subject}, error {error}") from error
 

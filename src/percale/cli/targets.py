@@ -13,6 +13,7 @@ import msgspec
 from percale.cli.command import Arguments, CommandFailed, Flag
 from percale.errors import PercaleError, Problem
 from percale.resources import KindInfo, Resource, kind_named
+from percale.resources.kinds import kind_hint
 
 if TYPE_CHECKING:
     from percale.resources.documents import Document
@@ -111,7 +112,8 @@ def kind_of_word(word: str) -> KindInfo:
     """Return the kind that a word on the command line names; raises CommandFailed."""
     info = kind_named(word)
     if info is None:
-        raise CommandFailed(f"resource type '{word}' is not supported")
+        unknown = Problem("", f"unknown kind {word!r}", kind_hint(word))
+        raise CommandFailed(f"resource type '{word}' is not supported", problems=[unknown])
     return info
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from percale.errors import Problem, ValidationError
 from percale.resources.exact import exact_resource
-from percale.resources.kinds import KINDS, KindInfo
+from percale.resources.kinds import KINDS, KindInfo, kind_hint
 from percale.resources.nodes import Member, Node, located, node_of
 from percale.resources.plain_yaml import plain_document
 from percale.resources.reader import Reader
@@ -335,11 +335,7 @@ def _member_text(node: Node, name: str) -> str:
 def _kind_hint(kind: str, version: str) -> str:
     if version != API_VERSION:
         return f"write 'apiVersion: {API_VERSION}'"
-    from difflib import get_close_matches
-
-    known = {info.kind.lower(): info.kind for info in KINDS.values() if info.aliases}
-    close = get_close_matches(kind.lower(), known, n=1)
-    return f"did you mean {known[close[0]]!r}?" if close else f"known kinds: {', '.join(known.values())}"
+    return kind_hint(kind)
 
 
 def _no_resource(found: str) -> str:

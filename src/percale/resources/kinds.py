@@ -14,7 +14,7 @@ import msgspec
 if TYPE_CHECKING:
     from percale.resources.resource import Resource
 
-__all__ = ["KINDS", "KindInfo", "kind_named"]
+__all__ = ["KINDS", "KindInfo", "kind_hint", "kind_named"]
 
 
 class KindInfo(msgspec.Struct, frozen=True, dict=True):
@@ -162,3 +162,13 @@ _BY_ALIAS = {alias: info for info in _ALL for alias in info.aliases}
 def kind_named(alias: str) -> KindInfo | None:
     """Return the kind that the command line knows by this name, in any case, or None."""
     return _BY_ALIAS.get(alias.lower())
+
+
+def kind_hint(word: str) -> str:
+    """Return what to do about a word that names no kind: which one may be meant, else which ones there are."""
+    from difflib import get_close_matches  # slow to import; only the unlucky pay
+
+    known = {info.kind.lower(): info.kind for info in _ALL if info.aliases}
+    known |= {alias: info.kind for alias, info in _BY_ALIAS.items()}
+    close = get_close_matches(word.lower(), known, n=1)
+    return f"did you mean {known[close[0]]!r}?" if close else f"known kinds: {', '.join(dict.fromkeys(known.values()))}"
