@@ -11,7 +11,7 @@ import pytest
 from percale.agent import config as agent_config
 from percale.cli import agent, node_run, node_status
 from percale.cli.autodetection import Interface
-from percale.cli.command import CommandFailed
+from percale.cli.command import Arguments, CommandFailed
 
 
 @pytest.fixture(autouse=True)
@@ -145,8 +145,8 @@ def test_a_plan_for_a_node_that_is_there(percale):
 def test_a_plan_names_the_datastore(percale):
     """The commands of a dry run work on the datastore that it was about."""
     out = percale("node", "run", "--name=n1", "--dryrun", "--datastore", "my store.db").out
-    assert "percale apply --datastore='my store.db' -f - <<EOF\n" in out
-    assert out.endswith("percale agent --datastore='my store.db' --node n1\n")
+    assert "percale apply '--datastore=my store.db' -f - <<EOF\n" in out
+    assert out.endswith("percale agent '--datastore=my store.db' --node n1\n")
 
 
 @pytest.mark.parametrize("words", [["run"], ["status"], ["checksystem"], ["diags"]])
@@ -220,6 +220,32 @@ def test_a_kernel_configuration_that_is_not_there(percale, kernel):
 # Bundles
 
 
+def test_logs_of_a_bundle(tmp_path, monkeypatch):
+    """Logs keep the folder in which they are, and a large one loses its beginning."""
+    from percale.cli import bundle
+
+    monkeypatch.setattr(bundle, "_LARGEST_FILE", 4)
+    for name, text in {"x.log": "one", "cni/x.log": "four", "bird/x.log": "12345", "cni/x.conf": "none"}.items():
+        (tmp_path / "logs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "logs" / name).write_text(text)
+    collected = bundle.Bundle("x", Arguments())
+    collected.add_files("logs", tmp_path / "logs", "*.log")
+    collected.save(tmp_path)
+    found = members(tmp_path, "x-*.tar.gz")
+    assert found == {"logs/x.log": "one", "logs/cni/x.log": "four", "logs/bird/x.log": "2345"}
+
+
+def test_diagnostics_look_into_the_datastore_that_was_named(percale, tmp_path, monkeypatch):
+    """What percale itself says in a bundle is about the datastore behind --datastore."""
+    from percale.cli import node_diags
+
+    monkeypatch.setattr(node_diags, "_OUTPUTS", {})
+    monkeypatch.setattr(node_diags, "_OWN", {"percale/datastore.txt": ("datastore", "check")})
+    assert percale("--datastore=other.db", "get", "tiers").status == 0
+    assert percale("node", "diags", "--datastore=other.db").status == 0
+    assert "other.db is whole" in members(tmp_path, "percale-diags-*.tar.gz")["percale/datastore.txt"]
+
+
 def members(tmp_path, pattern):
     (path,) = tmp_path.glob(pattern)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -289,4 +315,4 @@ def test_a_bundle_that_cannot_be_written(tmp_path):
     from percale.cli.bundle import Bundle
 
     with pytest.raises(CommandFailed, match="cannot be written to"):
-        Bundle("x").save(tmp_path / "nowhere")
+        Bundle("x", Arguments()).save(tmp_path / "nowhere")

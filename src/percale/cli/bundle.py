@@ -9,10 +9,10 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from percale.cli.command import CommandFailed
+from percale.cli.command import Arguments, CommandFailed
+from percale.cli.config import datastore_flags
 
 __all__ = ["Bundle"]
 
@@ -21,9 +21,13 @@ _LARGEST_FILE = 32 << 20
 
 
 class Bundle:
-    """Collects texts under names (``network/links.txt``); what cannot be had is named with the reason instead."""
+    """Collects texts under names (``network/links.txt``); what cannot be had is named with the reason instead.
 
-    def __init__(self, stem: str) -> None:
+    Commands of this program look into the datastore that the ``arguments`` name.
+    """
+
+    def __init__(self, stem: str, arguments: Arguments) -> None:
+        self._datastore = datastore_flags(arguments)
         self.name = f"{stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         self._files: dict[str, bytes] = {}
 
@@ -42,15 +46,18 @@ class Bundle:
 
     def add_own(self, name: str, *words: str) -> None:
         """Take what a command of this program prints."""
-        self.add_output(name, sys.executable, "-m", "percale.cli", *words)
+        self.add_output(name, sys.executable, "-m", "percale.cli", *words, *self._datastore)
 
-    def add_files(self, name: str, paths: Sequence[Path]) -> None:
-        """Take files as they are, large ones without their beginning."""
-        for path in paths:
+    def add_files(self, name: str, folder: Path, pattern: str) -> None:
+        """Take files of a folder and of those inside as they are, large ones without their beginning."""
+        for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):
+            member = f"{name}/{path.relative_to(folder)}"
             try:
-                self.add(f"{name}/{path.name}", path.read_bytes()[-_LARGEST_FILE:])
+                with open(path, "rb") as file:
+                    file.seek(max(path.stat().st_size - _LARGEST_FILE, 0))
+                    self.add(member, file.read(_LARGEST_FILE))
             except OSError as error:
-                self.add(f"{name}/{path.name}", f"not available: {error}\n")
+                self.add(member, f"not available: {error}\n")
 
     def save(self, folder: Path) -> Path:
         """Write the bundle, readable by its owner only, and return its path; raises CommandFailed."""

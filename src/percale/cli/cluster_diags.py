@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,6 +36,11 @@ COMMAND = Command(
     example="cluster diags --since=1h",
 )
 
+_OWN = {
+    "version.txt": ("version",),
+    "ipam.txt": ("ipam", "show", "--show-blocks"),
+    "ipam-check.txt": ("ipam", "check", "--show-problem-ips"),
+}
 _SINCE = re.compile(r"[0-9]+[smh]")
 _COMPONENTS = ("calico-node", "calico-typha", "calico-kube-controllers", "calico-apiserver")
 _COLUMNS = "custom-columns=NS:.metadata.namespace,NAME:.metadata.name,NODE:.spec.nodeName"
@@ -53,12 +57,11 @@ def run(call: Call) -> int:
     arguments = call.arguments
     _check(arguments)
     print("Collecting diagnostics of the cluster ...")
-    bundle = Bundle("percale-cluster-diags")
+    bundle = Bundle("percale-cluster-diags", arguments)
     with Session(arguments) as session:
         _add_resources(bundle, session.client)
-    for name, words in (("version.txt", ("version",)), ("ipam.txt", ("ipam", "show", "--show-blocks"))):
-        bundle.add_own(name, *words, *_same_datastore(arguments))
-    bundle.add_own("ipam-check.txt", "ipam", "check", "--show-problem-ips", *_same_datastore(arguments))
+    for name, words in _OWN.items():
+        bundle.add_own(name, *words)
     if shutil.which("kubectl"):
         _add_kubernetes(bundle, arguments)
     print(f"Diagnostics saved to {bundle.save(Path.cwd())}")
@@ -76,12 +79,6 @@ def _check(arguments: Arguments) -> None:
 
 def _refused(reason: str) -> CommandFailed:
     return CommandFailed(f"Error executing command: {reason}", on_stdout=True)
-
-
-def _same_datastore(arguments: Arguments) -> Iterator[str]:
-    for flag in (CONFIG.name, "datastore", "context"):
-        if arguments.given(flag):
-            yield f"--{flag}={arguments.text(flag)}"
 
 
 def _add_resources(bundle: Bundle, client: Client) -> None:

@@ -19,7 +19,7 @@ from percale.client.datastore_config import (
 )
 from percale.datastore.location import ENVIRONMENT
 
-__all__ = ["DatastoreConfig", "UnknownDatastore", "datastore_config"]
+__all__ = ["DatastoreConfig", "UnknownDatastore", "datastore_config", "datastore_flags"]
 
 _DEFAULT_FILE = "/etc/calico/calicoctl.cfg"
 _API_VERSION, _KIND = "projectcalico.org/v3", "CalicoAPIConfig"
@@ -65,6 +65,12 @@ def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.e
     if chosen == ETCD:
         _check_etcd(settings)
     return DatastoreConfig(chosen, settings=settings)
+
+
+def datastore_flags(arguments: Arguments) -> list[str]:
+    """Return the flags by which another call of the program reaches the datastore that the arguments choose."""
+    names = (CONFIG.name, "datastore", "context")
+    return [f"--{name}={arguments.text(name)}" for name in names if arguments.given(name)]
 
 
 def _file_settings(path: str) -> dict[str, str]:

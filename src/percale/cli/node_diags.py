@@ -45,12 +45,11 @@ def run(call: Call) -> int:
     """Write the bundle and say where it is."""
     needs_root()
     print("Collecting diagnostics of this host ...")
-    bundle = Bundle(f"percale-diags-{platform.node() or 'host'}")
+    bundle = Bundle(f"percale-diags-{platform.node() or 'host'}", call.arguments)
     for name, words in _OWN.items():
         bundle.add_own(name, *words)
     for name, command in _OUTPUTS.items():
         bundle.add_output(name, *command)
-    folder = Path(call.arguments.text("log-dir", _LOGS))
-    bundle.add_files("logs", sorted(path for path in folder.rglob("*.log") if path.is_file()))
+    bundle.add_files("logs", Path(call.arguments.text("log-dir", _LOGS)), "*.log")
     print(f"Diagnostics saved to {bundle.save(Path.cwd())}")
     return 0

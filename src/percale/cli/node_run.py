@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from percale.cli.autodetection import Interface, Method, interfaces_here, read_method
 from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed, Flag
+from percale.cli.config import datastore_flags
 from percale.cli.session import Session
 from percale.errors import NotFound, PercaleError
 from percale.resources import IPPool, IPPoolSpec, Node, NodeBGPSpec, ObjectMeta, Resource
@@ -191,13 +192,11 @@ def _print_plan(documents: list[Resource], name: str, arguments: Arguments) -> N
     from percale.resources import encode_yaml
 
     print("Use the following commands to make this host a node and to start its agent:\n")
-    where = "".join(
-        f" --{flag}={shlex.quote(arguments.text(flag))}" for flag in (CONFIG.name, "datastore") if arguments.given(flag)
-    )
-    print(f"percale apply{where} -f - <<EOF")
+    where = datastore_flags(arguments)
+    print(shlex.join(["percale", "apply", *where, "-f", "-"]), "<<EOF")
     own = [each.with_metadata(uid="", resource_version="", creation_timestamp="") for each in documents]
     print("---\n".join(map(encode_yaml, own)), end="EOF\n")
-    print(f"percale agent{where} --node {shlex.quote(name)}")
+    print(shlex.join(["percale", "agent", *where, "--node", name]))
 
 
 def _write_name(name: str) -> None:
