@@ -12,7 +12,7 @@ from percale.datastore.calico import CalicoDatastore
 from percale.datastore.keys import resource_path
 from percale.datastore.revision import VectorRevision
 from percale.datastore.scripted import ScriptedSyncer
-from percale.datastore.seams import Entry, InSync, Interrupted, Page, Resync, SyncerUpdate
+from percale.datastore.seams import Capabilities, Entry, InSync, Interrupted, Page, Resync, SyncerUpdate
 from percale.datastore.syncer import DatastoreSyncer
 from percale.errors import Problem, StoreUnavailable
 from percale.resources import Key, NetworkSet, NetworkSetSpec, ObjectMeta, Tier
@@ -268,8 +268,7 @@ def _failing(*_, **__):
 class Unordered:
     """A datastore with a revision of its own for each kind, where nothing ever changes."""
 
-    class capabilities:
-        ordered_across_kinds = False
+    capabilities = Capabilities()
 
     def scan(self, kinds):
         (kind,) = kinds
