@@ -13,7 +13,7 @@ from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings, connection
 from percale.datastore.etcd.messages import message
 from percale.datastore.keyvalue import EVERYTHING, Put
-from percale.errors import Refused, StoreUnavailable, Unauthorized
+from percale.errors import Compacted, Refused, StoreUnavailable, Unauthorized
 
 
 @pytest.fixture
@@ -92,6 +92,21 @@ class TestFailures:
             store.put("/a", b"2")
             assert next_events(watch) == [b"2"]
             assert store.statistics().retries >= 3
+
+    def test_watch_says_that_a_server_is_silent(self, server, monkeypatch):
+        """A server that stands still with its connections open is told of too, and the watch goes on afterwards."""
+        monkeypatch.setattr("percale.datastore.etcd.watch._PROBE_S", 0.5)
+        monkeypatch.setattr("percale.datastore.etcd.watch._SETTLED_S", 0.5)  # shorter than it takes to give up
+        with EtcdKeyValue(settings(server.endpoint)) as store, store.watch("/a") as watch:
+            store.put("/a", b"1")
+            assert watch.poll(30).events
+            server.pause()
+            with pytest.raises(StoreUnavailable, match="silent; the watch goes on"):
+                list(watch)
+            server.go_on()
+            server.wait_until_ready()
+            store.put("/a", b"2")
+            assert next_events(watch) == [b"2"]
 
     def test_write_with_a_lost_answer_is_not_repeated(self, server, monkeypatch):
         """Where etcd may have done a write, it is not done again, and the error says so."""
@@ -246,9 +261,28 @@ class TestSecurity:
                 store.get("/a")
             assert error.value.calico_text.startswith("connection is unauthorized")
 
+    def test_user_of_calicos_keys_alone(self, server, monkeypatch):
+        """A user who may use no other keys reads, writes, follows for long, and learns the border of history."""
+        monkeypatch.setattr("percale.datastore.etcd.watch._ANSWERS_IN_TOUCH", 2)
+        with EtcdKeyValue(settings(server.endpoint)) as store:
+            enable_authentication(store, calico="secret")
+        root = settings(server.endpoint, username="root", password="secret")
+        with EtcdKeyValue(replace(root, username="calico")) as store:
+            with store.watch("/calico/", "/calico0") as watch:
+                for value in (b"1", b"2", b"3", b"4", b"5"):
+                    store.put("/calico/a", value)
+                    assert next_events(watch) == [value]
+            newest = store.revision
+            with EtcdKeyValue(root) as other:
+                other.compact(newest)
+            with pytest.raises(Compacted, match=str(newest)):
+                store.get("/calico/a", revision=newest - 1)
+            with pytest.raises(Unauthorized):
+                store.get("/other")
 
-def enable_authentication(store):
-    """Make a root user and switch authentication on, by etcd's own calls."""
+
+def enable_authentication(store, **users):
+    """Make a root user, and users of Calico's keys by their passwords, and switch authentication on by etcd's calls."""
     channel = store._connection._channels[0]
 
     def call(method, request):
@@ -259,4 +293,11 @@ def enable_authentication(store):
     call("UserAdd", name)
     call("RoleAdd", message("AuthenticateRequest")(name="root").SerializeToString())
     call("UserGrantRole", message("AuthenticateRequest")(name="root", password="root").SerializeToString())
+    for user, password in users.items():
+        call("UserAdd", message("AuthenticateRequest")(name=user, password=password).SerializeToString())
+        call("RoleAdd", message("AuthenticateRequest")(name=user).SerializeToString())
+        permission = b"\x08\x02\x12\x08/calico/\x1a\x08/calico0"  # READWRITE, key, range_end
+        name = user.encode()
+        call("RoleGrantPermission", bytes((10, len(name))) + name + bytes((18, len(permission))) + permission)
+        call("UserGrantRole", message("AuthenticateRequest")(name=user, password=user).SerializeToString())
     call("AuthEnable", b"")

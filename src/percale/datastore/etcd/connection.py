@@ -73,6 +73,11 @@ class EtcdConnection:
         return self._settings.authenticates
 
     @property
+    def endpoints(self) -> int:
+        """How many endpoints there are."""
+        return len(self._channels)
+
+    @property
     def current(self) -> int:
         """The number of the endpoint in use."""
         return self._current

@@ -13,6 +13,7 @@ from percale.datastore.etcd.messages import message
 from percale.datastore.etcd.settings import EtcdSettings
 from percale.datastore.etcd.watch import EtcdWatch
 from percale.datastore.etcd.wire import item, range_request, txn_request, txn_result
+from percale.datastore.keys import CALICO
 from percale.datastore.keyvalue import (
     Compare,
     Item,
@@ -30,6 +31,8 @@ from percale.errors import Compacted, FutureRevision, NotFound, StoreUnavailable
 __all__ = ["EtcdKeyValue"]
 
 _PAGE = 10_000
+_ASKED = CALICO
+"""The key to ask for where any would do: a user's permissions may end with Calico's keys."""
 
 
 class EtcdKeyValue(KeyValue):
@@ -83,7 +86,7 @@ class EtcdKeyValue(KeyValue):
             self._connection,
             start.encode(),
             end.encode(),
-            start_revision=start_revision or self.revision + 1,
+            start_revision=start_revision or self._revision(start) + 1,
             previous=previous,
             ended=self._watches.discard,
         )
@@ -114,8 +117,7 @@ class EtcdKeyValue(KeyValue):
     @property
     def revision(self) -> int:
         """The newest revision."""
-        request = range_request("\0", "", limit=1, keys_only=True)
-        return int(self._call("Range", request).header.revision)
+        return self._revision(_ASKED)
 
     def statistics(self) -> StoreStatistics:
         """Return what one server tells of itself; it does not count keys and versions."""
@@ -159,9 +161,13 @@ class EtcdKeyValue(KeyValue):
             case _:
                 return StoreUnavailable(f"etcd at {', '.join(self._settings.endpoints)}: {details}")
 
+    def _revision(self, key: str) -> int:
+        """Return the newest revision, told beside a key that this user may read."""
+        return int(self._call("Range", range_request(key, "", limit=1, keys_only=True)).header.revision)
+
     def _compacted(self) -> int:
         """Return the border of history; etcd tells it only to a watch that starts before it."""
-        with self.watch("\0", start_revision=1) as watch:
+        with self.watch(_ASKED, start_revision=1) as watch:
             try:
                 watch.poll(self._settings.timeout_s)
             except Compacted as error:

@@ -32,7 +32,7 @@ _BATCHES = 100
 _FAILURES = 8
 """After so many failures in a row the reader is told, and again after so many more."""
 _SETTLED_S = 5.0
-"""A stream that lasted so long was no failure."""
+"""A stream that brought something for so long was no failure."""
 _PROBE_S = 5.0
 """A stream that was silent for so long is asked for a sign of life, and given up after as long again (gRPC's own probes
 come once a minute on a quiet stream)."""
@@ -62,6 +62,7 @@ class EtcdWatch(Watch):
     ) -> None:
         self._connection = connection
         self._range = {"key": start, "range_end": end, "prev_kv": previous}
+        self._start = start.decode()
         self._next = start_revision
         self._ended = ended
         self._batches: queue.Queue[WatchBatch | PercaleError | None] = queue.Queue(_BATCHES)
@@ -72,6 +73,8 @@ class EtcdWatch(Watch):
         self._answers = 0
         self._failures = 0
         self._heard = False
+        self._heard_at = 0.0
+        self._silent = False
         self._refused = False
         self._thread = threading.Thread(target=self._run, name="percale-etcd-watch", daemon=True)
         self._thread.start()
@@ -118,10 +121,13 @@ class EtcdWatch(Watch):
                     return
                 if isinstance(error, ValueError):  # so says a closed channel
                     raise
-                self._failures = 1 if time.monotonic() - opened >= _SETTLED_S else self._failures + 1
-                if self._failures % _FAILURES == 0:
-                    hint = "the watch goes on when it does"
-                    self._put(self._connection.unavailable(error.details() or "", hint))
+                before = 0 if self._heard_at - opened >= _SETTLED_S else self._failures
+                # Silence has cost long enough: the reader hears of it when each endpoint has kept it once.
+                weight = -(-_FAILURES // self._connection.endpoints) if self._silent else 1
+                self._failures = before + weight
+                if self._failures // _FAILURES > before // _FAILURES:
+                    reason = "it is silent" if self._silent else error.details() or ""
+                    self._put(self._connection.unavailable(reason, "the watch goes on when it does"))
                 self._connection.count_retry()
                 self._connection.fail_over(endpoint)
                 self._closed.wait(pause(self._failures))
@@ -129,11 +135,11 @@ class EtcdWatch(Watch):
     def _read(self) -> None:
         """Read one stream until another one is needed; raises grpc.RpcError if it fails."""
         finished = threading.Event()
-        self._fragments, self._answers = [], 0
+        self._fragments, self._answers, self._silent = [], 0, False
         self._call = self._connection.stream("Watch", self._requests(finished))
         try:
             for answer in self._call:
-                self._heard = True
+                self._heard, self._heard_at = True, time.monotonic()
                 if self.closed or not self._take(answer):
                     return
         finally:
@@ -151,6 +157,7 @@ class EtcdWatch(Watch):
             silent = not self._heard and not self._batches.full()
             self._heard = False
             if silent and asked:
+                self._silent = True
                 self._call.cancel()
                 return
             if silent:
@@ -205,7 +212,9 @@ class EtcdWatch(Watch):
         if self._answers % _ANSWERS_IN_TOUCH or not events:
             return True
         try:
-            newest = self._connection.call("Range", range_request("\0", "", limit=1, keys_only=True)).header.revision
+            # A key of its own, because a user's permissions may end there.
+            request = range_request(self._start, "", limit=1, keys_only=True)
+            newest = self._connection.call("Range", request).header.revision
         except StoreUnavailable:
             return False
         return bool(newest - events[-1].item.mod_revision < _ANSWERS_IN_TOUCH)
