@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
 from percale.cli.command import GLOBAL_FLAGS, Command, Flag, knows
-from percale.cli.verbs import GROUPS, verbs_of
+from percale.cli.verbs import groups_of, verbs_of
 
-__all__ = ["NO_DESCRIPTIONS", "Level", "levels", "quoted"]
+__all__ = ["NO_DESCRIPTIONS", "Level", "filled", "levels", "quoted"]
 
 NO_DESCRIPTIONS = Flag("no-descriptions", text="complete words without saying what they mean")
 
@@ -31,8 +31,7 @@ class Level:
 def levels(program: str, *, described: bool) -> Iterator[Level]:
     """Yield what each verb and group of a program of this name accepts, shorter ones first."""
     verbs = {name: verb.about for name, verb in verbs_of(program).items()}
-    groups = {group: about for group, about in GROUPS.items() if any(name.startswith(f"{group} ") for name in verbs)}
-    texts = {**groups, **verbs}
+    texts = {**groups_of(program), **verbs}
     yield _level(program, "", _next_words("", texts) | {"help": "tell about a command"}, GLOBAL_FLAGS, described)
     for name in sorted(texts, key=lambda name: (name.count(" "), name)):
         words, flags = _next_words(name, texts), tuple(GLOBAL_FLAGS)
@@ -41,6 +40,17 @@ def levels(program: str, *, described: bool) -> Iterator[Level]:
             flags = (*command.flags, *GLOBAL_FLAGS)
             words |= _kinds() if command.usage.startswith("KIND") else {}
         yield _level(program, name, words, flags, described)
+
+
+def filled(script: str, program: str, case: Callable[[Level], str], *, described: bool) -> str:
+    """Return a script with its holes filled: the program, its name as one of a function, all verbs, what each takes."""
+    found = list(levels(program, described=described))
+    return script.format(
+        program=program,
+        name=program.replace("-", "_"),
+        verbs=" | ".join(quoted(level.verb) for level in found if level.verb),
+        cases="\n".join(map(case, found)),
+    )
 
 
 def quoted(text: str) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from percale.cli.command import Call, Command
-from percale.cli.completion import Level, levels, quoted
+from percale.cli.completion import Level, filled, quoted
 
 __all__ = ["COMMAND", "run"]
 
@@ -41,16 +41,7 @@ complete -o default -F _{name} {program}
 
 def run(call: Call) -> int:
     """Print the script."""
-    found = list(levels(call.program, described=False))
-    print(
-        _SCRIPT.format(
-            program=call.program,
-            name=call.program.replace("-", "_"),
-            verbs=" | ".join(quoted(level.verb) for level in found if level.verb),
-            cases="\n".join(map(_case, found)),
-        ),
-        end="",
-    )
+    print(filled(_SCRIPT, call.program, _case, described=False), end="")
     return 0
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from percale.cli.command import Call, Command
-from percale.cli.completion import NO_DESCRIPTIONS, Level, levels, quoted
+from percale.cli.completion import NO_DESCRIPTIONS, Level, filled, quoted
 
 __all__ = ["COMMAND", "run"]
 
@@ -53,16 +53,7 @@ fi
 
 def run(call: Call) -> int:
     """Print the script."""
-    found = list(levels(call.program, described=not call.arguments.switch(NO_DESCRIPTIONS.name)))
-    print(
-        _SCRIPT.format(
-            program=call.program,
-            name=call.program.replace("-", "_"),
-            verbs=" | ".join(quoted(level.verb) for level in found if level.verb),
-            cases="\n".join(map(_case, found)),
-        ),
-        end="",
-    )
+    print(filled(_SCRIPT, call.program, _case, described=not call.arguments.switch(NO_DESCRIPTIONS.name)), end="")
     return 0
 
 

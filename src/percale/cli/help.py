@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from percale.cli.command import GLOBAL_FLAGS, HELP, Command, Flag, knows
-from percale.cli.verbs import GROUPS, verbs_of
+from percale.cli.verbs import GROUPS, groups_of, verbs_of
 
 __all__ = ["command_help", "group_help", "program_help"]
 
@@ -14,7 +14,6 @@ __all__ = ["command_help", "group_help", "program_help"]
 def program_help(program: str) -> str:
     """Return the help of the program itself."""
     verbs = {name: verb.about for name, verb in verbs_of(program).items()}
-    groups = {group: about for group, about in GROUPS.items() if any(verb.startswith(f"{group} ") for verb in verbs)}
     return "\n".join(
         [
             f"{program} shows, checks, changes and enforces Calico's resources; its command line is calicoctl's.",
@@ -23,7 +22,7 @@ def program_help(program: str) -> str:
             f"  {program} [global flags] COMMAND [flags] [arguments]",
             "",
             "Commands:",
-            *_pairs({verb: about for verb, about in {**verbs, **groups}.items() if " " not in verb}),
+            *_pairs({verb: about for verb, about in {**verbs, **groups_of(program)}.items() if " " not in verb}),
             "",
             "Global flags:",
             *_flags(program, GLOBAL_FLAGS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from percale.cli.command import knows
 
-__all__ = ["GROUPS", "VERBS", "Verb", "find_verb", "first_word", "verbs_like", "verbs_of"]
+__all__ = ["GROUPS", "VERBS", "Verb", "find_verb", "first_word", "groups_of", "verbs_like", "verbs_of"]
 
 
 class Verb:
@@ -90,6 +90,12 @@ _SWITCHES = ("--allow-version-mismatch", "--help", "-h")
 def verbs_of(program: str) -> dict[str, Verb]:
     """Return the verbs that a program of this name knows: all of them, or calicoctl's."""
     return {name: verb for name, verb in VERBS.items() if knows(program, verb)}
+
+
+def groups_of(program: str) -> dict[str, str]:
+    """Return what a program of this name says of those groups in which it knows a verb."""
+    known = verbs_of(program)
+    return {group: about for group, about in GROUPS.items() if any(verb.startswith(f"{group} ") for verb in known)}
 
 
 def find_verb(words: list[str], program: str) -> tuple[str, list[str]]:
