@@ -8,7 +8,7 @@ import pytest
 from percale.datastore.copying import copy_store
 from percale.datastore.keyvalue import EVERYTHING, Put
 from percale.datastore.sqlite import SQLiteKeyValue
-from percale.errors import Refused
+from percale.errors import Refused, StoreUnavailable
 
 
 @pytest.fixture
@@ -46,6 +46,23 @@ def test_target_must_be_empty(source, kv):
     assert set(contents(kv)) == {"/calico/mine", "/else"}
     copy_store(source, kv, overwrite=True)
     assert len(contents(kv)) == 251
+
+
+def test_copy_onto_itself_loses_nothing(kv):
+    """Two names may lead to one store; what is replaced by itself is there afterwards."""
+    kv.put("/calico/mine", b"1")
+    assert copy_store(kv, kv, overwrite=True).keys == 1
+    assert contents(kv) == {"/calico/mine": b"1"}
+
+
+def test_silent_source_costs_the_target_nothing(kv):
+    """Nothing is deleted for a source that cannot be read."""
+    kv.put("/calico/mine", b"1")
+    source = SQLiteKeyValue(None)
+    source.close()
+    with pytest.raises(StoreUnavailable):
+        copy_store(source, kv, overwrite=True)
+    assert contents(kv) == {"/calico/mine": b"1"}
 
 
 def test_progress_is_told(source, kv):

@@ -36,11 +36,11 @@ def copy_store(
     it is copied and one when it is compared.
     """
     end = prefix_end(CALICO)
+    revision = source.revision  # before anything is deleted: the source may be silent, or be the target by another name
     if overwrite:
         target.delete(CALICO, end)
     elif target.range(CALICO, end, limit=1, keys_only=True).items:
         raise Refused("the target holds a datastore already; --overwrite deletes it first")
-    revision = source.revision
     steps = _Steps(progress, 2 * sum(1 for _ in _items(source, revision, keys_only=True)) if progress else 0)
     keys = leased = 0
     for batch in _batches(steps.of(_items(source, revision))):
