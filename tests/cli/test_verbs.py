@@ -265,6 +265,24 @@ def test_version_of_no_datastore(percale, monkeypatch):
     assert out.endswith("Unable to detect installed Calico version\n")
 
 
+@pytest.mark.parametrize(
+    ("flags", "patch", "reason", "text"),
+    [
+        ([], '{"spec', "the patch is not JSON: ", "strategic merge patch"),
+        ([], "[]", "the patch is no JSON object\n", "strategic merge patch"),
+        (["-t", "merge"], "spec: {}", "the patch is not JSON: ", "merge patch"),
+        (["-t", "json"], '[{"op"', "the patch is not JSON: ", "json patch"),
+    ],
+)
+def test_a_patch_that_is_none(shop, flags, patch, reason, text):
+    """What is wrong with a patch and how one is written stands before calicoctl's words."""
+    status, out, err = shop("patch", "np", "db", "-n", "shop", *flags, "-p", patch)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"NetworkPolicy shop/db: {reason}")
+    assert "\n    write it like " in err
+    assert err.endswith(f"\nhit error: performing {text}: invalid JSON document\n")
+
+
 def test_unknown_patch_type_warns(shop):
     """A type that does not exist merges, as in calicoctl, after a warning."""
     status, _, err = shop("patch", "np", "db", "-n", "shop", "-t", "jsno", "-p", '{"spec":{"order":3}}')

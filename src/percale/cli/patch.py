@@ -11,7 +11,7 @@ from percale.cli.outcomes import problems_of
 from percale.cli.readonly import check_writable
 from percale.cli.session import Session
 from percale.cli.targets import NAMESPACE, Target, named_targets
-from percale.errors import PercaleError
+from percale.errors import PercaleError, Problem
 from percale.resources import Resource
 
 __all__ = ["COMMAND", "run"]
@@ -47,7 +47,9 @@ def run(call: Call) -> int:
             stored = session.client.get(info.kind, name, target.namespace)
         except PercaleError as error:
             raise CommandFailed(f"hit error: {error.calico_text}") from error
-        patched = _decoded(_patched(stored, arguments.text("patch"), arguments.text("type", "strategic")), target)
+        patched = _decoded(
+            _patched(stored, arguments.text("patch"), arguments.text("type", "strategic"), target), target
+        )
         try:
             check_writable("replace", target)
             session.client.update(patched)
@@ -58,7 +60,7 @@ def run(call: Call) -> int:
     return 0
 
 
-def _patched(stored: Resource, text: str, kind: str) -> Any:
+def _patched(stored: Resource, text: str, kind: str, target: Target) -> Any:
     import msgspec
 
     from percale.cli.patching import PatchFault, json_patched, merged
@@ -73,12 +75,23 @@ def _patched(stored: Resource, text: str, kind: str) -> Any:
             return json_patched(value, patch)
     except PatchFault as fault:
         raise CommandFailed(f"hit error: performing json patch: {fault}") from fault
-    except msgspec.DecodeError:
-        patch = None
+    except msgspec.DecodeError as error:
+        raise _no_patch(target, kind, f"the patch is not JSON: {error}") from error
     if not isinstance(patch, dict):
-        performing = {"json": "json patch", "merge": "merge patch"}.get(kind, "strategic merge patch")
-        raise CommandFailed(f"hit error: performing {performing}: invalid JSON document")
+        raise _no_patch(target, kind, "the patch is no JSON object")
     return merged(value, patch)
+
+
+def _no_patch(target: Target, kind: str, reason: str) -> CommandFailed:
+    if kind == "json":
+        performing, example = "json patch", '[{"op": "remove", "path": "/metadata/labels/a"}]'
+    else:
+        performing = "merge patch" if kind == "merge" else "strategic merge patch"
+        example = '{"metadata": {"labels": {"a": null}}}'
+    problem = Problem("", reason, f"write it like {example}, in single quotes for the shell")
+    return CommandFailed(
+        f"hit error: performing {performing}: invalid JSON document", problems=[target.placed(problem)]
+    )
 
 
 def _decoded(document: Any, target: Target) -> Resource:
