@@ -9,18 +9,21 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import pytest
 
-from percale.agent import logs
+from percale.agent import daemon, logs
+from percale.agent.config import AgentConfig
 from percale.agent.daemon import _stopped_by_a_dead_thread
 from percale.agent.inbox import Inbox, Stop
 from percale.agent.lock import HostLock
 from percale.agent.server import Server, status_answer
 from percale.agent.status import Status, StatusBoard
+from percale.client import connect
 from percale.datastore.seams import NumberRevision
-from percale.errors import Refused
+from percale.errors import Refused, StoreUnavailable
 from percale.plugins import protocol
 
 STATUS = Status("n1", 1, 0.0)
@@ -139,3 +142,21 @@ def test_a_thread_that_dies_stops_the_agent():
     assert died == ["syncer"]
     assert inbox.take() == [Stop()]
     inbox.close()
+
+
+def test_a_plan_of_a_store_that_stops_answering_is_refused(tmp_path, monkeypatch):
+    """A plan that cannot be made ends with the store's own words instead of waiting for it."""
+
+    @contextmanager
+    def connected(config):
+        with connect(tmp_path / "store") as client:
+            monkeypatch.setattr(client.datastore, "scan", _failing)
+            yield client
+
+    def _failing(*_, **__):
+        raise StoreUnavailable("the disk is gone")
+
+    monkeypatch.setattr(daemon, "_started", lambda config: nullcontext())
+    monkeypatch.setattr(daemon, "_connected", connected)
+    with pytest.raises(StoreUnavailable, match="the disk is gone"):
+        daemon.plan(AgentConfig("n1", tmp_path / "agent.sock"))

@@ -22,9 +22,9 @@ from percale.client.client import Client
 from percale.client.connecting import OPENERS
 from percale.dataplane.kernel import KernelDataplane
 from percale.dataplane.plan import Plan
-from percale.datastore.seams import SyncerUpdate
+from percale.datastore.seams import Interrupted, SyncerUpdate
 from percale.datastore.syncer import DatastoreSyncer
-from percale.errors import AlreadyExists, Refused
+from percale.errors import AlreadyExists, Refused, StoreUnavailable
 from percale.ipam import Ipam
 from percale.plugins.cni.service import CniService
 from percale.resources import Node, ObjectMeta
@@ -78,7 +78,7 @@ def run(config: AgentConfig) -> int:
 
 
 def plan(config: AgentConfig) -> Plan:
-    """What an agent started now would change in the kernel, without changing anything."""
+    """What an agent started now would change in the kernel, without changing anything; raises as `run` does."""
     with _started(config) as dataplane, _connected(config) as client:
         calculation = Calculation(config.node)
         with closing(DatastoreSyncer(client.datastore, KINDS)) as syncer:
@@ -86,6 +86,8 @@ def plan(config: AgentConfig) -> Plan:
                 for event in syncer.step():
                     if isinstance(event, SyncerUpdate):
                         calculation.update(event.key, event.resource)
+                    elif isinstance(event, Interrupted):
+                        raise StoreUnavailable(event.reason)
         calculation.in_sync()
         return dataplane.plan(calculation.flush())
 
