@@ -56,9 +56,15 @@ class KernelDataplane(Reconciler):
         try:
             drifted = self._tables_touched() if self._rules_monitor.fileno() in ready else False
             events = self._network_monitor.receive(0) if self._network_monitor.fileno() in ready else []
+            touched = _touched_links(events)
+            links = {name: self._own_network.link(name) for name in touched if self.config.is_workload_interface(name)}
         except NetlinkError:
             return [self.resync()]
-        done = [self._look_at(name, flapped=flapped) for name, flapped in _touched_links(events).items()]
+        # What was reported of a link may be overtaken already; what counts is what it is by now.
+        done = [
+            self.interface_gone(name) if link is None else self.interface_changed(link, flapped=touched[name])
+            for name, link in links.items()
+        ]
         if drifted or self._routes_touched(events):
             done.append(self.resync())
         return done
@@ -78,11 +84,6 @@ class KernelDataplane(Reconciler):
 
     def _own_tables(self) -> Iterable[Table]:
         return (ruleset.table for ruleset in self._renderer.tables)
-
-    def _look_at(self, name: str, *, flapped: bool) -> Applied:
-        """Take over what an interface is by now: what was reported of it may be overtaken already."""
-        link = self._own_network.link(name)
-        return self.interface_gone(name) if link is None else self.interface_changed(link, flapped=flapped)
 
     def _routes_touched(self, events: Iterable[Event]) -> bool:
         """Whether somebody else touched a route or a neighbor of an interface of ours."""
