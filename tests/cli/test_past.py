@@ -48,7 +48,9 @@ class TestPast:
         status, out, _ = changed("history", KIND, "offices")
         headlines = [line for line in out.splitlines() if line.startswith("revision")]
         assert status == 0
-        assert [line.split()[-1] for line in headlines] == ["created", "changed", "deleted"]
+        done = [re.search(r" (\w+) by \S+@\S+ (\(.*\))$", line).groups() for line in headlines]
+        apply, delete = "(percale apply)", "(percale delete)"
+        assert done == [("created", apply), ("changed", apply), ("deleted", delete)]
         assert "    -  - 192.0.2.0/24\n    +  - 192.0.2.0/25\n" in out
 
     def test_history_that_was_compacted(self, changed):

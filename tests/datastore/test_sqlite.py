@@ -68,7 +68,8 @@ class TestFile:
         """A file of a newer version is left alone."""
         SQLiteKeyValue(tmp_path / "store").close()
         connection = sqlite3.connect(tmp_path / "store")
-        connection.execute("PRAGMA user_version = 2")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {version + 1}")
         connection.close()
         with pytest.raises(Refused, match="newer"):
             SQLiteKeyValue(tmp_path / "store")

@@ -133,9 +133,10 @@ GLOBAL_FLAGS = (
 
 
 class Arguments:
-    """What stood on the command line: positional arguments in order, and the values of flags."""
+    """What stood on the command line: the program and its verb, positional arguments in order, the values of flags."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: str = "") -> None:
+        self.command = command
         self.positionals: list[str] = []
         self._values: dict[str, list[str]] = {}
 

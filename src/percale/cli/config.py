@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from percale.cli.command import CONFIG, Arguments, CommandFailed
 from percale.client.datastore_config import (
     EMBEDDED,
@@ -43,8 +45,12 @@ class UnknownDatastore(CommandFailed):
 def datastore_config(arguments: Arguments, environment: Mapping[str, str] = os.environ) -> DatastoreConfig:
     """Return which datastore the flags, the file or the environment choose; nothing chosen is the embedded store.
 
-    Raises CommandFailed in calicoctl's words.
+    The command writes in its own name. Raises CommandFailed in calicoctl's words.
     """
+    return replace(_chosen(arguments, environment), writer=arguments.command)
+
+
+def _chosen(arguments: Arguments, environment: Mapping[str, str]) -> DatastoreConfig:
     if arguments.given("datastore"):
         return named_datastore(arguments.text("datastore"), environment)
     if arguments.given(CONFIG.name):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``history``: what changed in one resource, and when."""
+"""``history``: what changed in one resource, when, and by whom."""
 
 from __future__ import annotations
 
@@ -59,4 +59,5 @@ def _headline(store: KeyValue, item: Item) -> str:
     if store.keeps_times:
         time_s = store.revision_time(item.mod_revision)
         when = datetime.fromtimestamp(time_s).astimezone().isoformat(" ", "seconds") + "  "
-    return f"revision {item.mod_revision}  {when}{what}"
+    writer = store.revision_writer(item.mod_revision) if store.keeps_writers else ""
+    return f"revision {item.mod_revision}  {when}{what}" + (f" by {writer}" if writer else "")

@@ -63,7 +63,7 @@ def _run(program: str, words: list[str]) -> int:
         import_msgspec()
     module = import_module(VERBS[verb].module) if verb in VERBS else None
     flags = (*GLOBAL_FLAGS, *module.COMMAND.flags) if module else GLOBAL_FLAGS
-    arguments = Arguments()
+    arguments = Arguments(f"{program} {verb}")
     read_arguments(rest, [flag for flag in flags if knows(program, flag)], arguments)
     if module is None:
         if arguments.positionals and not is_calicos(program):

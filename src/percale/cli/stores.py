@@ -32,9 +32,10 @@ def open_keyvalue(config: DatastoreConfig, *, read_only: bool = False) -> KeyVal
     """Open a datastore as it is, without making it ready; raises PercaleError."""
     if config.type != EMBEDDED:
         return keyvalue_of(OPENERS[config.type](config))
+    from percale.datastore.identity import identity
     from percale.datastore.sqlite import SQLiteKeyValue
 
-    return SQLiteKeyValue(_path(config), read_only=read_only)
+    return SQLiteKeyValue(_path(config), read_only=read_only, writer=identity(config.writer))
 
 
 def embedded_path(arguments: Arguments) -> Path:

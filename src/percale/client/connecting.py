@@ -26,17 +26,19 @@ def connect(
     place: str | os.PathLike[str] | None = None,
     *,
     durability: Literal["NORMAL", "FULL"] = "NORMAL",
+    writer: str = "",
     addresses: Addresses | None = None,
 ) -> Client:
     """Open a datastore as a client: a file, made ready if it is empty, or etcd by its URLs (``https://…``).
 
     Without a place it is what PERCALE_DATASTORE names, else the machine's file if it can be written, else the user's
     own. Several URLs have commas between them; certificates and the like are taken from Calico's variables
-    (``ETCD_CA_CERT_FILE``). ``durability`` is for files. Raises StoreUnavailable, Refused.
+    (``ETCD_CA_CERT_FILE``). ``durability`` is for files, and so is ``writer``: the program that history names, by
+    default the one that runs. Raises StoreUnavailable, Refused.
     """
     chosen = named_datastore(os.fspath(place) if place else os.environ.get(ENVIRONMENT, ""), os.environ)
     if chosen.type == EMBEDDED:
-        return _embedded(chosen.path, durability, addresses)
+        return _embedded(chosen.path, writer, durability, addresses)
     return OPENERS[chosen.type](chosen)
 
 
@@ -48,14 +50,15 @@ def open_client(keyvalue: KeyValue, *, addresses: Addresses | None = None, notic
 
 
 def _embedded(
-    path: str, durability: Literal["NORMAL", "FULL"] = "NORMAL", addresses: Addresses | None = None
+    path: str, writer: str, durability: Literal["NORMAL", "FULL"] = "NORMAL", addresses: Addresses | None = None
 ) -> Client:
+    from percale.datastore.identity import identity
     from percale.datastore.location import locate, make_folder
     from percale.datastore.sqlite import SQLiteKeyValue
 
     place = locate(path or None)
     make_folder(place)
-    keyvalue = SQLiteKeyValue(place.path, durability=durability)
+    keyvalue = SQLiteKeyValue(place.path, durability=durability, writer=identity(writer))
     notice = place.notice if place.hidden and _is_empty(keyvalue) else ""
     client = open_client(keyvalue, addresses=addresses, notice=notice)
     try:
@@ -107,7 +110,7 @@ def _kubernetes(config: DatastoreConfig) -> Client:
 
 
 OPENERS: Mapping[str, Callable[[DatastoreConfig], Client]] = {
-    EMBEDDED: lambda config: _embedded(config.path),
+    EMBEDDED: lambda config: _embedded(config.path, config.writer),
     ETCD: _etcd,
     KUBERNETES: _kubernetes,
 }

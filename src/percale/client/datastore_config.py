@@ -55,12 +55,14 @@ _ONLY_PREFIXED = {"k8sAPIToken"}
 class DatastoreConfig(msgspec.Struct, frozen=True):
     """The datastore's type (``sqlite``, ``etcdv3`` or ``kubernetes``), and what reaching it needs by Calico's names.
 
-    ``path`` is the file of the embedded store, empty for the usual place.
+    ``path`` is the file of the embedded store, empty for the usual place. ``writer`` is the program that writes, for
+    datastores that keep it.
     """
 
     type: str = EMBEDDED
     path: str = ""
     settings: Mapping[str, str] = {}
+    writer: str = ""
 
     def setting(self, name: str) -> str:
         """Return one setting, empty where it is not made."""

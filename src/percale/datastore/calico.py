@@ -59,13 +59,14 @@ class CalicoDatastore(Datastore):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything; whether the times of revisions are known depends on the store."""
+        """Everything; whether times and writers of revisions are known depends on the store."""
         return Capabilities(
             history=True,
             multi_object_transactions=True,
             ordered_across_kinds=True,
             ttl=True,
             revision_times=self.keyvalue.keeps_times,
+            revision_writers=self.keyvalue.keeps_writers,
         )
 
     def supports(self, operation: OperationName, kind: str) -> bool:
@@ -186,6 +187,10 @@ class CalicoDatastore(Datastore):
     def revision_time(self, revision: Revision) -> float:
         """Return when a revision was written."""
         return self.keyvalue.revision_time(_number(revision))
+
+    def revision_writer(self, revision: Revision) -> str:
+        """Return who wrote a revision."""
+        return self.keyvalue.revision_writer(_number(revision))
 
     def ipam_blocks(self) -> Sequence[str]:
         """Return the CIDRs of all IPAM blocks."""

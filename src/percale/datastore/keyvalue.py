@@ -225,6 +225,8 @@ class KeyValue(Closable):
     """How many compares or operations a branch may hold, minus those of the transactions around it (etcd's default)."""
     keeps_times: bool = False
     """Whether ``revision_time`` and ``revision_at`` can answer."""
+    keeps_writers: bool = False
+    """Whether ``revision_writer`` can answer."""
 
     @abstractmethod
     def range(self, start: str, end: str = "", *, revision: int = 0, limit: int = 0, keys_only: bool = False) -> Range:
@@ -278,6 +280,10 @@ class KeyValue(Closable):
     def revision_time(self, revision: int) -> float:
         """Return when a revision was written, in seconds since 1970; raises NotSupported, Compacted, FutureRevision."""
         raise NotSupported("revision-time", "datastore", reason="this store does not keep the times of revisions")
+
+    def revision_writer(self, revision: int) -> str:
+        """Return who wrote a revision, empty where it is not known; raises as ``revision_time``."""
+        raise NotSupported("revision-writer", "datastore", reason="this store does not keep who wrote a revision")
 
     def revision_at(self, time_s: float) -> int:
         """Return the newest revision that was written at or before a time; raises NotSupported, Compacted."""

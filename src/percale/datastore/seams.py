@@ -95,6 +95,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     ttl: bool = False
     revision_times: bool = False
     """The time of a revision is known."""
+    revision_writers: bool = False
+    """Who wrote a revision is known."""
 
 
 class Entry(NamedTuple):
@@ -263,6 +265,10 @@ class Datastore(Closable):
     def revision_time(self, revision: Revision) -> float:
         """Return when a revision was written; raises NotSupported, Compacted, FutureRevision."""
         raise NotSupported("revision-time", "datastore", reason="it does not keep the times of revisions")
+
+    def revision_writer(self, revision: Revision) -> str:
+        """Return who wrote a revision, empty where it is not known; raises as ``revision_time``."""
+        raise NotSupported("revision-writer", "datastore", reason="it does not keep who wrote a revision")
 
     def ipam_blocks(self) -> Sequence[str]:
         """Return the CIDRs of all blocks that address management has given out; none where that is not known."""

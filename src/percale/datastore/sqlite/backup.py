@@ -65,7 +65,7 @@ def _beside(target: Path) -> Iterator[Path]:
 
 def _check_backup(copy: Path, backup: Path) -> None:
     with as_unavailable(backup), contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-        if not schema.is_current(connection, backup):
+        if not schema.version_of(connection, backup):
             raise Refused(f"{backup} is empty, no backup of a datastore")
         wrong = next(checking.faults(connection), "")
         if wrong:
@@ -76,7 +76,7 @@ def _take_from_use(target: Path) -> None:
     """Empty the write-ahead log of a store; raises Refused while somebody has the store open."""
     with as_unavailable(target), contextlib.closing(schema.connect(target, "FULL", busy_timeout_s=0)) as connection:
         try:
-            schema.is_current(connection, target)
+            schema.version_of(connection, target)
             connection.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:

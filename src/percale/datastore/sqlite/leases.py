@@ -11,6 +11,9 @@ from percale.errors import NotFound
 
 __all__ = ["any_due", "expire", "grant", "keepalive", "revoke"]
 
+_END = "the end of its lease"
+"""Who ends a lease that is over: nobody in particular, whoever happens to look at the store next."""
+
 _ATTACHED = """SELECT n.key FROM change c JOIN newest n ON n.id = c.id
                WHERE c.lease = ? AND c.lease <> 0 ORDER BY n.key"""
 
@@ -33,11 +36,11 @@ def keepalive(connection: sqlite3.Connection, lease: int, now_s: float) -> int:
     return int(row[0])
 
 
-def revoke(connection: sqlite3.Connection, lease: int, now_s: float) -> None:
+def revoke(connection: sqlite3.Connection, lease: int, now_s: float, name: str) -> None:
     """End a lease and delete its keys in one revision; raises NotFound."""
     if not connection.execute("DELETE FROM lease WHERE id = ?", (lease,)).rowcount:
         raise NotFound("Lease", str(lease))
-    writer = Writer(connection, now_s)
+    writer = Writer(connection, now_s, name)
     for (key,) in connection.execute(_ATTACHED, (lease,)).fetchall():
         writer.delete(Delete(key))
 
@@ -54,7 +57,7 @@ def expire(connection: sqlite3.Connection, now_s: float) -> None:
         "SELECT id FROM lease WHERE expires_us <= ? ORDER BY expires_us, id", (_after(now_s, 0),)
     ).fetchall()
     for (lease,) in due:
-        revoke(connection, lease, now_s)
+        revoke(connection, lease, now_s, _END)
 
 
 def _after(now_s: float, seconds: int) -> int:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from percale.datastore.keyvalue import EVERYTHING, Item, KeyEvent, Range
-from percale.datastore.sqlite.schema import PLACE_BITS, first_id, last_id
+from percale.datastore.sqlite.schema import PLACE_BITS, first_id, knows_writers, last_id
 from percale.errors import Compacted, FutureRevision
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "read_range",
     "revision_at",
     "revision_time",
+    "revision_writer",
 ]
 
 FIRST_REVISION = 1
@@ -155,15 +156,25 @@ def events_after(
 
 def revision_time(connection: sqlite3.Connection, revision: int) -> float:
     """Return when a revision was written; raises FutureRevision, or Compacted when no change of it is left."""
+    return float(_of_revision(connection, revision, "time_us") / 1e6)
+
+
+def revision_writer(connection: sqlite3.Connection, revision: int) -> str:
+    """Return who wrote a revision, empty where it is not known; raises as `revision_time`."""
+    return str(_of_revision(connection, revision, "writer" if knows_writers(connection) else "''"))
+
+
+def _of_revision(connection: sqlite3.Connection, revision: int, column: str) -> Any:
+    """Return what all changes of a revision have in common."""
     newest = newest_revision(connection)
     if revision > newest:
         raise FutureRevision(revision, newest)
     row = connection.execute(
-        "SELECT time_us FROM change WHERE id BETWEEN ? AND ? LIMIT 1", (first_id(revision), last_id(revision))
+        f"SELECT {column} FROM change WHERE id BETWEEN ? AND ? LIMIT 1", (first_id(revision), last_id(revision))
     ).fetchone()
     if row is None:
         raise Compacted(compacted_revision(connection))
-    return float(row[0] / 1e6)
+    return row[0]
 
 
 def revision_at(connection: sqlite3.Connection, time_s: float) -> int:

@@ -4,6 +4,7 @@
 change   every version of every key that compaction has left, in the order of writing
          id = revision << 22 | place within the revision: so a revision is a range of ids and needs no index
          previous = id of the version that this one replaced (0: the key was absent)
+         writer = who wrote it, in words (from schema 2 on; empty: not known)
 newest   key -> id of its last version; a deleted key points at its tombstone (value NULL) until compaction
 lease    when each lease ends
 meta     `compacted`: history before this revision is gone; `swept`: how far its traces have been deleted;
@@ -28,9 +29,10 @@ __all__ = [
     "Durability",
     "connect",
     "first_id",
-    "is_current",
+    "knows_writers",
     "last_id",
     "prepare",
+    "version_of",
 ]
 
 Durability = Literal["NORMAL", "FULL"]
@@ -38,7 +40,7 @@ Durability = Literal["NORMAL", "FULL"]
 
 PLACE_BITS = 22
 _APPLICATION_ID = 0x50524331  # "PRC1"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 10.0
 """How long a writer waits for the writers of other processes."""
 
@@ -51,7 +53,8 @@ CREATE TABLE change (
     version INTEGER NOT NULL,
     lease INTEGER NOT NULL,
     previous INTEGER NOT NULL,
-    time_us INTEGER NOT NULL
+    time_us INTEGER NOT NULL,
+    writer TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX attached ON change (lease) WHERE lease <> 0;
 CREATE TABLE newest (key TEXT PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
@@ -60,6 +63,9 @@ CREATE INDEX expiry ON lease (expires_us);
 CREATE TABLE meta (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('compacted', 0);
 """
+
+_MIGRATIONS = {1: "ALTER TABLE change ADD COLUMN writer TEXT NOT NULL DEFAULT ''"}
+"""What makes of a file of one schema one of the next; each takes no longer for a large file."""
 
 
 def first_id(revision: int) -> int:
@@ -127,33 +133,50 @@ def _uri(path: Path | None, *, read_only: bool) -> str:
 
 
 def prepare(connection: sqlite3.Connection, path: Path | None) -> None:
-    """Create the tables in a new file; raises Refused for a file of something else or of a newer percale."""
+    """Create the tables in a new file, or renew those of an older percale.
+
+    Raises Refused for a file of something else or of a newer percale.
+    """
     try:
-        if is_current(connection, path):
+        if version_of(connection, path) == _SCHEMA_VERSION:
             connection.execute("PRAGMA journal_mode = WAL")  # a backup that was copied by hand has none
             return
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if not is_current(connection, path):  # another process may have been first
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        finally:
-            connection.execute("COMMIT")
+            _renew(connection, version_of(connection, path))  # another process may have been first
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise StoreUnavailable(f"cannot use the datastore {path}: {error}") from error
 
 
-def is_current(connection: sqlite3.Connection, path: Path | None) -> bool:
-    """Whether the tables are there (False: a new file); raises Refused as `prepare`."""
+def _renew(connection: sqlite3.Connection, version: int) -> None:
+    if not version:
+        for statement in filter(str.strip, _TABLES.split(";")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    for older in range(version or _SCHEMA_VERSION, _SCHEMA_VERSION):
+        connection.execute(_MIGRATIONS[older])
+    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def knows_writers(connection: sqlite3.Connection) -> bool:
+    """Whether changes say who wrote them; a file that is only read keeps an older schema."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return bool(version >= 2)
+
+
+def version_of(connection: sqlite3.Connection, path: Path | None) -> int:
+    """Return the schema of the tables, 0 for a new file; raises Refused as `prepare`."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application == 0 and version == 0 and tables == 0:
-        return False
+        return 0
     if application != _APPLICATION_ID:
         raise Refused(f"{path} is not a datastore of percale")
     if version > _SCHEMA_VERSION:
@@ -161,4 +184,4 @@ def is_current(connection: sqlite3.Connection, path: Path | None) -> bool:
             f"{path} was written by a newer percale: its schema is {version}, this one knows {_SCHEMA_VERSION}; "
             "upgrade percale"
         )
-    return True
+    return int(version)

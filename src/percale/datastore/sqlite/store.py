@@ -46,7 +46,8 @@ class SQLiteKeyValue(KeyValue):
 
     ``path`` None keeps everything in memory, for one process. ``durability`` NORMAL may lose the last moments in a
     power failure, FULL nothing that has returned. ``read_only`` never touches the file. A writer waits for others as
-    long as ``busy_timeout_s``. ``clock`` gives seconds since 1970 and decides about leases. Open the store after
+    long as ``busy_timeout_s``. ``writer`` is who writes, to be kept with each change.
+    ``clock`` gives seconds since 1970 and decides about leases. Open the store after
     ``fork``, never before.
 
     Raises StoreUnavailable, or Refused for a file of another kind or version, or on a network file system.
@@ -54,6 +55,7 @@ class SQLiteKeyValue(KeyValue):
 
     max_operations = 10_000
     keeps_times = True
+    keeps_writers = True
 
     def __init__(
         self,
@@ -62,12 +64,14 @@ class SQLiteKeyValue(KeyValue):
         durability: schema.Durability = "NORMAL",
         read_only: bool = False,
         busy_timeout_s: float = schema.BUSY_TIMEOUT_S,
+        writer: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path) if path is not None else None
         self._durability = durability
         self._read_only = read_only
         self._busy_timeout_s = busy_timeout_s
+        self._name = writer
         self._clock = clock
         self._writing = threading.RLock()
         self._closed = False
@@ -105,7 +109,7 @@ class SQLiteKeyValue(KeyValue):
         txn = Txn(tuple(compares), tuple(then), tuple(orelse))
         check_txn(txn, self.max_operations)
         with self._write() as connection:
-            result = Writer(connection, self._clock()).run(txn)
+            result = Writer(connection, self._clock(), self._name).run(txn)
         if result.revision % _REVISIONS_PER_POLICY == 0:
             self._compact_by_policy(bounded=True)
         return result
@@ -136,7 +140,7 @@ class SQLiteKeyValue(KeyValue):
     def lease_revoke(self, lease: int) -> None:
         """End a lease and delete its keys."""
         with self._write() as connection:
-            leases.revoke(connection, lease, self._clock())
+            leases.revoke(connection, lease, self._clock(), self._name)
 
     def compact(self, revision: int) -> None:
         """Forget history before a revision, in slices so that writers need not wait for long."""
@@ -183,6 +187,11 @@ class SQLiteKeyValue(KeyValue):
         """Return when a revision was written."""
         with self._read() as connection:
             return reading.revision_time(connection, revision)
+
+    def revision_writer(self, revision: int) -> str:
+        """Return who wrote a revision."""
+        with self._read() as connection:
+            return reading.revision_writer(connection, revision)
 
     def revision_at(self, time_s: float) -> int:
         """Return the newest revision at a time."""
@@ -325,7 +334,7 @@ class SQLiteKeyValue(KeyValue):
 
     def _check_kind(self) -> None:
         with as_unavailable(self.path):
-            if not schema.is_current(self._writer, self.path):
+            if not schema.version_of(self._writer, self.path):
                 raise Refused(f"{self.path} is empty, and opened for reading only")
 
     def _give_back(self, connection: sqlite3.Connection) -> None:

@@ -26,10 +26,11 @@ __all__ = ["Writer"]
 
 
 class Writer:
-    """The changes of one revision: they take their ids one after the other."""
+    """The changes of one revision: they take their ids one after the other, and bear the name of who makes them."""
 
-    def __init__(self, connection: sqlite3.Connection, now_s: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, now_s: float, name: str) -> None:
         self._connection = connection
+        self._name = name
         row = connection.execute("SELECT id, time_us FROM change ORDER BY id DESC LIMIT 1").fetchone()
         self._newest = row[0] >> PLACE_BITS if row else newest_revision(connection)
         # Times never go back, so that a time has one revision even after the clock was set.
@@ -76,8 +77,8 @@ class Writer:
     def _append(self, key: str, value: bytes | None, created: int, version: int, lease: int, previous: int) -> None:
         execute = self._connection.execute
         execute(
-            "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._next_id, key, value, created, version, lease, previous, self._time_us),
+            "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._next_id, key, value, created, version, lease, previous, self._time_us, self._name),
         )
         if previous:
             execute("UPDATE newest SET id = ? WHERE key = ?", (self._next_id, key))

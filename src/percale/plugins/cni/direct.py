@@ -30,7 +30,7 @@ def main() -> int:
 
 def _answer(fields: dict[str, str]) -> Response:
     try:
-        with connect() as client:
+        with connect(writer="CNI plugin") as client:
             service = CniService(client.datastore, Ipam.of(client.datastore), node=os.environ.get(NODE_VARIABLE, ""))
             namespace = _open_namespace(fields.get("CNI_NETNS", ""))
             return service.handle(Request("cni", fields, sys.stdin.buffer.read(), namespace))
