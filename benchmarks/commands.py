@@ -40,7 +40,7 @@ def cost(*words: str, datastore: str = "", stdin: bytes = b"", rounds: int = 1) 
 def _once(words: tuple[str, ...], surroundings: dict[str, str], stdin: bytes) -> Cost:
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "percale.cli", *words],
+        [os.path.join(os.path.dirname(sys.executable), "percale"), *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env=surroundings,

@@ -83,3 +83,33 @@ def test_a_reader_that_leaves(store):
     )
     assert done.stdout == "apiVersion: projectcalico.org/v3\n"
     assert done.stderr == "status 141\n"
+
+
+def test_failure_told_on_standard_output():
+    """What a command prints of its failure arrives through a pipe too."""
+    done = run("get", "wep", "-c", "/nowhere.cfg")
+    assert (done.returncode, done.stdout) == (1, "Error reading config file: /nowhere.cfg\n")
+
+
+@pytest.mark.parametrize("words", [("version", "--client"), ("get", "wep", "-c", "/nowhere.cfg")])
+def test_output_without_room(words):
+    """Output that cannot be written fails the command, whatever the command did, with at most one line about it."""
+    command = [sys.executable, "-m", "percale.cli", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr in ("", "the output could not be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(store, closed):
+    """A command that was started with closed streams does its work."""
+    text = '{"apiVersion": "projectcalico.org/v3", "kind": "Profile", "metadata": {"name": "a"}}'
+    file = Path(store["PERCALE_DATASTORE"]).with_name("profile.json")
+    file.write_text(text)
+    command = f"{sys.executable} -m percale.cli apply -f {file} {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command], env={**os.environ, **store}, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run("get", "profile", "a", environment=store).returncode == 0

@@ -7,8 +7,8 @@ import re
 import sys
 import threading
 import time
-from dataclasses import replace
 
+from msgspec.structs import replace
 from tests.datastore.etcd_server import settings_of
 
 from percale.datastore.etcd import EtcdKeyValue

@@ -10,9 +10,10 @@ import ssl
 import subprocess
 import time
 import urllib.request
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
 from percale.datastore.etcd.connection import EtcdConnection

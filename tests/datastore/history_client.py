@@ -8,7 +8,8 @@ import os
 import random
 import sys
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from percale.datastore.keyvalue import EVERYTHING, Compare, Delete, Get, KeyValue, Put
 from percale.datastore.sqlite import SQLiteKeyValue

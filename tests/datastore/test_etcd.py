@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import subprocess
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
 
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings, connection

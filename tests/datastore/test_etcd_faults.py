@@ -8,9 +8,9 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.datastore.etcd_load import PATIENCE_S, Load, wait_until
 from tests.datastore.etcd_server import EXECUTABLE, EtcdCluster, EtcdServer, make_certificates
 from tests.datastore.test_etcd import enable_authentication

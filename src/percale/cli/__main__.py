@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m percale.cli``."""
 
-import sys
+from percale.cli.main import program
 
-from percale.cli.main import main
-
-sys.exit(main())
+program()

@@ -13,14 +13,23 @@ from percale.cli import announced
 from percale.cli.columns import DEFAULT_AS_NUMBER
 from percale.cli.command import Arguments
 from percale.cli.config import datastore_config
+from percale.cli.lean import import_grpc
 from percale.client.connecting import OPENERS
+from percale.client.datastore_config import ETCD
 from percale.errors import NotFound, PercaleError
 from percale.resources import ClusterInformation
 
 if TYPE_CHECKING:
-    from percale.client import Client
+    from percale.client import Client, DatastoreConfig
 
-__all__ = ["OPENERS", "Session"]
+__all__ = ["OPENERS", "Session", "opened"]
+
+
+def opened(config: DatastoreConfig) -> Client:
+    """Open a datastore as a client; raises PercaleError where that fails."""
+    if config.type == ETCD:
+        import_grpc()
+    return OPENERS[config.type](config)
 
 
 class Session:
@@ -36,7 +45,7 @@ class Session:
     def client(self) -> Client:
         """The client, opened at the first use; raises PercaleError where that fails."""
         if self._opened is None:
-            self._opened = OPENERS[self._config.type](self._config)
+            self._opened = opened(self._config)
             if self._opened.notice:
                 print(self._opened.notice, file=sys.stderr)
         return self._opened

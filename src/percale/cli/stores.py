@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from percale.cli.config import DatastoreConfig, datastore_config
-from percale.cli.session import OPENERS
+from percale.cli.session import opened
 from percale.client.datastore_config import EMBEDDED
 from percale.errors import Refused
 
@@ -31,7 +31,7 @@ def keyvalue_of(client: Client) -> KeyValue:
 def open_keyvalue(config: DatastoreConfig, *, read_only: bool = False) -> KeyValue:
     """Open a datastore as it is, without making it ready; raises PercaleError."""
     if config.type != EMBEDDED:
-        return keyvalue_of(OPENERS[config.type](config))
+        return keyvalue_of(opened(config))
     from percale.datastore.identity import identity
     from percale.datastore.sqlite import SQLiteKeyValue
 

@@ -83,7 +83,7 @@ def _etcd(config: DatastoreConfig) -> Client:
 
 
 def _etcd_settings(config: DatastoreConfig) -> EtcdSettings:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from percale.datastore.etcd import EtcdSettings
 

@@ -8,7 +8,6 @@ visible.) A slow tick is the safety net: whoever misses an event, for whatever r
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import threading
@@ -110,6 +109,8 @@ class Wakeup(Closable):
 
 def _listen(path: Path) -> int:
     """Return an inotify descriptor on the file, or -1 where the user's limit of inotify instances is used up."""
+    import ctypes  # only for who waits
+
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = int(libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC))
     if descriptor >= 0 and libc.inotify_add_watch(descriptor, os.fsencode(path), _IN_MODIFY) < 0:

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from percale.errors import Refused
 
 __all__ = ["EtcdSettings"]
 
 
-@dataclass(frozen=True, slots=True)
-class EtcdSettings:
+class EtcdSettings(msgspec.Struct, frozen=True):
     """Endpoints are URLs (``https://192.0.2.1:2379``); keys and certificates are PEM texts, not paths.
 
     ``timeout_s`` bounds each call to an endpoint, connecting included; a name and a password count only together.
@@ -20,8 +20,8 @@ class EtcdSettings:
 
     endpoints: tuple[str, ...]
     username: str = ""
-    password: str = field(default="", repr=False)
-    key: bytes = field(default=b"", repr=False)
+    password: str = ""
+    key: bytes = b""
     certificate: bytes = b""
     ca_certificate: bytes = b""
     timeout_s: float = 10.0
@@ -31,6 +31,10 @@ class EtcdSettings:
             raise Refused("no etcd endpoints specified")
         if bool(self.key) != bool(self.certificate):
             raise Refused("an etcd key and its certificate must both be given")
+
+    def __repr__(self) -> str:
+        """Return what may be seen by anybody: neither password nor key."""
+        return f"EtcdSettings(endpoints={self.endpoints!r}, username={self.username!r})"
 
     @classmethod
     def of(
