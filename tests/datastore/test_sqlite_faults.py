@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -297,16 +298,40 @@ class TestReadOnly:
 
 
 class TestNetworkFileSystem:
-    def test_refused_with_the_reason(self, tmp_path, monkeypatch):
-        """The type that the kernel tells of the folder's file system decides."""
-        monkeypatch.setitem(place._NETWORK, place._magic(tmp_path), "a type for this test")
-        with pytest.raises(Refused, match=r"network file system \(a type for this test\).*etcd"):
+    @pytest.fixture
+    def mounted(self, tmp_path, monkeypatch):
+        """Let the kernel tell that the test's folder lies on a file system of some type."""
+
+        def mount(kind):
+            device = tmp_path.stat().st_dev
+            mine = f"30 27 {os.major(device)}:{os.minor(device)} / /a\\040b rw shared:1 - {kind} host:/export rw\n"
+            (tmp_path.parent / "mounts").write_text(f"22 27 0:99999 / /proc rw,relatime - proc proc rw\n{mine}")
+            monkeypatch.setattr(place, "_MOUNTS", str(tmp_path.parent / "mounts"))
+
+        return mount
+
+    @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "fuse.sshfs"])
+    def test_refused_with_the_reason(self, tmp_path, mounted, kind):
+        """The type that the kernel tells of the folder's file system decides; nothing is made there."""
+        mounted(kind)
+        with pytest.raises(Refused, match=rf"network file system \({kind}\).*etcd"):
             SQLiteKeyValue(tmp_path / "store")
         assert list(tmp_path.iterdir()) == []
 
-    def test_local_one_is_taken(self, tmp_path):
+    @pytest.mark.parametrize("kind", ["ext4", "nfsd", "fuse"])
+    def test_local_one_is_taken(self, tmp_path, mounted, kind):
         """The border pair: the same folder is fine otherwise."""
+        mounted(kind)
         SQLiteKeyValue(tmp_path / "store").close()
+
+    def test_what_the_kernel_tells(self):
+        """The kernel's own table names the file system of a folder that is one."""
+        assert place._file_system(Path("/proc")) == "proc"
+
+    def test_without_the_table(self, tmp_path, monkeypatch):
+        """Where the kernel tells nothing the folder is taken as local."""
+        monkeypatch.setattr(place, "_MOUNTS", str(tmp_path / "absent"))
+        assert place._file_system(tmp_path) == ""
 
 
 class TestBusy:

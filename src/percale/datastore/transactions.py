@@ -13,7 +13,12 @@ __all__ = ["check_txn"]
 def check_txn(txn: Txn, limit: int) -> None:
     """Refuse what etcd refuses, with ValueError: too many operations, an empty key, one key written twice."""
     _check_size(txn, limit)
-    _written((txn,))
+    if len(txn.then) > 1 or len(txn.orelse) > 1 or _is_nested(txn):
+        _written((txn,))
+
+
+def _is_nested(txn: Txn) -> bool:
+    return any(isinstance(operation, Txn) for operation in (*txn.then, *txn.orelse))
 
 
 def _check_size(txn: Txn, limit: int) -> None:

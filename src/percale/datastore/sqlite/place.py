@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
 
@@ -11,22 +10,17 @@ from percale.errors import Refused, StoreUnavailable
 
 __all__ = ["Place", "refuse_network"]
 
-# linux/magic.h and the sources of the file systems. The write-ahead log shares memory between processes and relies on
-# locks; neither holds between two hosts.
-_NETWORK = {
-    0x6969: "NFS",
-    0x517B: "SMB",
-    0xFF534D42: "CIFS",
-    0xFE534D42: "SMB2",
-    0x5346414F: "AFS",
-    0x00C36400: "Ceph",
-    0x73757245: "Coda",
-    0x01161970: "GFS2",
-    0x7461636F: "OCFS2",
-    0x0BD00BD0: "Lustre",
-    0x47504653: "GPFS",
+# The write-ahead log shares memory between processes and relies on locks; neither holds between two hosts.
+_NETWORK = frozenset(
+    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "coda", "gfs", "gfs2", "ocfs2", "lustre", "gpfs", "beegfs"]
+) | {
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.ceph",
+    "fuse.s3fs",
+    "fuse.rclone",
 }
-_STATFS_BYTES = 256
+_MOUNTS = "/proc/self/mountinfo"
 
 
 class Place:
@@ -54,10 +48,10 @@ class Place:
 
 def refuse_network(path: Path) -> None:
     """Raise Refused if the folder of the file lies on a file system of the network."""
-    magic = _magic(path.parent)
-    if magic in _NETWORK:
+    kind = _file_system(path.parent)
+    if kind in _NETWORK:
         raise Refused(
-            f"{path} lies on a network file system ({_NETWORK[magic]}), where locks and shared memory between "
+            f"{path} lies on a network file system ({kind}), where locks and shared memory between "
             "processes cannot be trusted; use a local disk, or etcd for several machines"
         )
 
@@ -72,9 +66,14 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _magic(folder: Path) -> int:
-    """Return the type of the file system (statfs(2): the first word of the answer), 0 where it is not told."""
-    answer = ctypes.create_string_buffer(_STATFS_BYTES)
-    if ctypes.CDLL(None).statfs(os.fsencode(folder), answer) != 0:
-        return 0
-    return ctypes.c_long.from_buffer(answer).value & 0xFFFFFFFF
+def _file_system(folder: Path) -> str:
+    """Return the type of the file system as mount(8) names it (proc_pid_mountinfo(5)), empty where it is not told."""
+    try:
+        device = os.stat(folder).st_dev
+        with open(_MOUNTS, encoding="utf-8", errors="replace") as file:
+            mounts = file.read()
+    except OSError:
+        return ""
+    # A mount is a line; spaces inside its fields are escaped.
+    _, found, rest = mounts.partition(f" {os.major(device)}:{os.minor(device)} ")
+    return rest.partition(" - ")[2].split()[0] if found else ""
