@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 from percale.datastore.identity import identity
-from percale.datastore.keyvalue import Delete, Put
+from percale.datastore.keyvalue import Compare, Delete, Put
 from percale.datastore.sqlite import SQLiteKeyValue, schema
 from percale.errors import Compacted, FutureRevision, NotSupported
 
@@ -78,10 +78,24 @@ class TestIdentity:
 class TestKeptWriters:
     def test_each_revision_has_its_writer(self, tmp_path):
         """Processes write under their own names into one file."""
-        with SQLiteKeyValue(tmp_path / "s", writer="ada") as one, SQLiteKeyValue(tmp_path / "s", writer="bob") as two:
+        with (
+            SQLiteKeyValue(tmp_path / "s", writer=lambda: "ada") as one,
+            SQLiteKeyValue(tmp_path / "s", writer=lambda: "bob") as two,
+        ):
             first, second = one.put("/a", b"1"), two.put("/a", b"2")
             deleted = one.txn((), [Delete("/a")]).revision
             assert [two.revision_writer(revision) for revision in (first, second, deleted)] == ["ada", "bob", "ada"]
+
+    def test_name_is_asked_for_once_and_late(self, tmp_path):
+        """Who only reads need not say who it is, which may take a directory service; nor does a refused change."""
+        asked = []
+        with SQLiteKeyValue(tmp_path / "s", writer=lambda: asked.append(1) or "ada") as kv:
+            assert kv.get("/a") is None
+            assert not kv.txn([Compare("/a", "version", "=", 5)], [Put("/a", b"")]).succeeded
+            assert asked == []
+            kv.put("/a", b"")
+            kv.put("/a", b"")
+            assert asked == [1]
 
     def test_unnamed_writer(self, embedded):
         """A store that was opened without a name tells none."""
@@ -99,7 +113,7 @@ class TestKeptWriters:
 
     def test_end_of_a_lease(self, tmp_path, clock):
         """What goes with its lease was deleted by nobody; what a user revokes, by that user."""
-        with SQLiteKeyValue(tmp_path / "s", writer="ada", clock=clock) as kv:
+        with SQLiteKeyValue(tmp_path / "s", writer=lambda: "ada", clock=clock) as kv:
             kv.txn((), [Put("/a", b"", kv.lease_grant(5))])
             clock.now += 6
             assert kv.get("/a") is None
@@ -125,7 +139,7 @@ class TestKeptWriters:
 class TestOldFile:
     def test_is_renewed_with_all_it_had(self, old_file):
         """A file of the first schema keeps its history, and names writers from now on."""
-        with SQLiteKeyValue(old_file, writer="ada") as kv:
+        with SQLiteKeyValue(old_file, writer=lambda: "ada") as kv:
             assert [kv.get("/a", revision=revision).value for revision in (2, 3)] == [b"1", b"2"]
             assert [kv.revision_writer(revision) for revision in (2, 3, kv.put("/a", b"3"))] == ["", "", "ada"]
             assert kv.check() == []
@@ -152,5 +166,5 @@ class TestOldFile:
         from percale.datastore.sqlite.backup import restore_file
 
         restore_file(old_file, tmp_path / "new")
-        with SQLiteKeyValue(tmp_path / "new", writer="ada") as kv:
+        with SQLiteKeyValue(tmp_path / "new", writer=lambda: "ada") as kv:
             assert kv.revision_writer(kv.put("/a", b"3")) == "ada"

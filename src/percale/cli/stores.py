@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def open_keyvalue(config: DatastoreConfig, *, read_only: bool = False) -> KeyVal
     from percale.datastore.identity import identity
     from percale.datastore.sqlite import SQLiteKeyValue
 
-    return SQLiteKeyValue(_path(config), read_only=read_only, writer=identity(config.writer))
+    return SQLiteKeyValue(_path(config), read_only=read_only, writer=partial(identity, config.writer))
 
 
 def embedded_path(arguments: Arguments) -> Path:

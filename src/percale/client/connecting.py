@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from percale.client.client import Client
@@ -58,7 +59,7 @@ def _embedded(
 
     place = locate(path or None)
     make_folder(place)
-    keyvalue = SQLiteKeyValue(place.path, durability=durability, writer=identity(writer))
+    keyvalue = SQLiteKeyValue(place.path, durability=durability, writer=partial(identity, writer))
     notice = place.notice if place.hidden and _is_empty(keyvalue) else ""
     client = open_client(keyvalue, addresses=addresses, notice=notice)
     try:

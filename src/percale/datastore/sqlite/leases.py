@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from percale.datastore.keyvalue import Delete
 from percale.datastore.sqlite.writing import Writer
@@ -36,7 +37,7 @@ def keepalive(connection: sqlite3.Connection, lease: int, now_s: float) -> int:
     return int(row[0])
 
 
-def revoke(connection: sqlite3.Connection, lease: int, now_s: float, name: str) -> None:
+def revoke(connection: sqlite3.Connection, lease: int, now_s: float, name: Callable[[], str]) -> None:
     """End a lease and delete its keys in one revision; raises NotFound."""
     if not connection.execute("DELETE FROM lease WHERE id = ?", (lease,)).rowcount:
         raise NotFound("Lease", str(lease))
@@ -57,7 +58,7 @@ def expire(connection: sqlite3.Connection, now_s: float) -> None:
         "SELECT id FROM lease WHERE expires_us <= ? ORDER BY expires_us, id", (_after(now_s, 0),)
     ).fetchall()
     for (lease,) in due:
-        revoke(connection, lease, now_s, _END)
+        revoke(connection, lease, now_s, lambda: _END)
 
 
 def _after(now_s: float, seconds: int) -> int:

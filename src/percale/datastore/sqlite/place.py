@@ -12,14 +12,11 @@ __all__ = ["Place", "refuse_network"]
 
 # The write-ahead log shares memory between processes and relies on locks; neither holds between two hosts.
 _NETWORK = frozenset(
-    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "coda", "gfs", "gfs2", "ocfs2", "lustre", "gpfs", "beegfs"]
-) | {
-    "fuse.sshfs",
-    "fuse.glusterfs",
-    "fuse.ceph",
-    "fuse.s3fs",
-    "fuse.rclone",
-}
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "coda", "gfs", "gfs2", "ocfs2", "lustre", "gpfs"),
+        *("beegfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone"),
+    )
+)
 _MOUNTS = "/proc/self/mountinfo"
 
 

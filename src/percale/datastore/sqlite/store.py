@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from percale.datastore.keyvalue import (
@@ -46,9 +47,8 @@ class SQLiteKeyValue(KeyValue):
 
     ``path`` None keeps everything in memory, for one process. ``durability`` NORMAL may lose the last moments in a
     power failure, FULL nothing that has returned. ``read_only`` never touches the file. A writer waits for others as
-    long as ``busy_timeout_s``. ``writer`` is who writes, to be kept with each change.
-    ``clock`` gives seconds since 1970 and decides about leases. Open the store after
-    ``fork``, never before.
+    long as ``busy_timeout_s``. ``writer`` tells who writes, to be kept with each change; it is asked before the first.
+    ``clock`` gives seconds since 1970 and decides about leases. Open the store after ``fork``, never before.
 
     Raises StoreUnavailable, or Refused for a file of another kind or version, or on a network file system.
     """
@@ -64,14 +64,14 @@ class SQLiteKeyValue(KeyValue):
         durability: schema.Durability = "NORMAL",
         read_only: bool = False,
         busy_timeout_s: float = schema.BUSY_TIMEOUT_S,
-        writer: str = "",
+        writer: Callable[[], str] = str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path) if path is not None else None
         self._durability = durability
         self._read_only = read_only
         self._busy_timeout_s = busy_timeout_s
-        self._name = writer
+        self._name = cache(writer)
         self._clock = clock
         self._writing = threading.RLock()
         self._closed = False

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from percale.datastore.keyvalue import (
     Compare,
@@ -28,7 +28,7 @@ __all__ = ["Writer"]
 class Writer:
     """The changes of one revision: they take their ids one after the other, and bear the name of who makes them."""
 
-    def __init__(self, connection: sqlite3.Connection, now_s: float, name: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, now_s: float, name: Callable[[], str]) -> None:
         self._connection = connection
         self._name = name
         row = connection.execute("SELECT id, time_us FROM change ORDER BY id DESC LIMIT 1").fetchone()
@@ -78,7 +78,7 @@ class Writer:
         execute = self._connection.execute
         execute(
             "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._next_id, key, value, created, version, lease, previous, self._time_us, self._name),
+            (self._next_id, key, value, created, version, lease, previous, self._time_us, self._name()),
         )
         if previous:
             execute("UPDATE newest SET id = ? WHERE key = ?", (self._next_id, key))
