@@ -86,6 +86,27 @@ class TestMembers:
             other.put("/meanwhile", b"")
             assert [event.item.key for event in watch.poll(PATIENCE_S).events] == ["/meanwhile"]
 
+    @pytest.mark.parametrize("fault", ["stop", "pause"])
+    def test_reading_in_parts_goes_on_elsewhere(self, etcd_cluster, fault):
+        """A member that fails while a large range is read is left; the parts are still those of one moment."""
+        member = etcd_cluster.followers()[0]
+        others = tuple(each.endpoint for each in etcd_cluster.members if each is not member)
+        settings = replace(etcd_cluster.settings, endpoints=(member.endpoint, *others), timeout_s=1.0)
+        with (
+            EtcdKeyValue(settings) as store,
+            EtcdKeyValue(replace(settings, endpoints=others, timeout_s=10.0)) as other,
+        ):
+            expected = [f"/{number:02}" for number in range(40)]
+            for key in expected:
+                other.put(key, b"old")
+            found = []
+            for part in store.pages("/", EVERYTHING, limit=4):
+                if not found:
+                    getattr(member, fault)()
+                    other.delete("/00", "/20")
+                found += [item.key for item in part.items]
+            assert found == expected
+
     def test_lease_outlives_its_leader(self, etcd_cluster, cluster):
         """A lease is renewed while a leader dies; its keys stay."""
         lease = cluster.lease_grant(30)

@@ -134,6 +134,66 @@ class TestRange:
             kv.range("/a", revision=kv.revision + 1)
 
 
+class TestPages:
+    @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6, 100])
+    def test_all_in_parts(self, kv, limit):
+        """The parts together are the range, none is larger than the limit, and only the last says that it is."""
+        for number in range(5):
+            kv.put(f"/{number}", b"")
+        kv.put("0", b"")
+        parts = list(kv.pages("/", "0", limit=limit))
+        assert [item for part in parts for item in part.items] == list(kv.range("/", "0").items)
+        assert all(1 <= len(part.items) <= limit for part in parts)
+        assert [part.more for part in parts] == [True] * (len(parts) - 1) + [False]
+
+    def test_nothing_is_one_part(self, kv):
+        """An empty range is an answer."""
+        assert list(kv.pages("/", EVERYTHING)) == [(kv.revision, (), False)]
+
+    def test_one_moment(self, kv):
+        """What is written while the parts are read does not show in them."""
+        for number in range(9):
+            kv.put(f"/{number}", b"old")
+        found = []
+        for part in kv.pages("/", EVERYTHING, limit=3):
+            found += [item.value for item in part.items]
+            for number in range(9):
+                kv.put(f"/{number}", b"new")
+            kv.delete("/8")
+        assert found == [b"old"] * 9
+
+    def test_older_revision(self, kv):
+        """Parts can be those of an older revision."""
+        kv.put("/a", b"")
+        then = kv.put("/b", b"")
+        kv.delete("/", EVERYTHING)
+        assert [keys(part) for part in kv.pages("/", EVERYTHING, revision=then, limit=1)] == [["/a"], ["/b"]]
+
+    def test_compacted_between_parts(self, kv):
+        """A reader whose moment is forgotten meanwhile is told so, not given a mixture."""
+        for number in range(30):
+            kv.put(f"/{number:02}", b"")
+        parts = kv.pages("/", EVERYTHING, limit=4)
+        next(parts)
+        kv.put("/00", b"")
+        kv.compact(kv.revision)
+        with pytest.raises(Compacted):
+            list(parts)
+
+    def test_left_early(self, kv):
+        """Who has seen enough leaves the rest."""
+        for number in range(9):
+            kv.put(f"/{number}", b"")
+        assert keys(next(iter(kv.pages("/", EVERYTHING, limit=4))))[0] == "/0"
+        kv.put("/x", b"")
+        assert kv.get("/x") is not None
+
+    def test_future_revision_is_refused(self, kv):
+        """A revision that is not reached has no parts."""
+        with pytest.raises(FutureRevision):
+            list(kv.pages("/", EVERYTHING, revision=kv.revision + 1))
+
+
 class TestTransaction:
     def test_create_if_absent(self, kv):
         """Of two creates the second takes the other branch and changes nothing."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from percale.datastore.calico_watch import CalicoWatch, decoded_entry
 from percale.datastore.keys import RESOURCES, BlockKey, KeyRange, block_range, parse, resource_path, resource_range
-from percale.datastore.keyvalue import KeyValue, Range, TxnResult
+from percale.datastore.keyvalue import KeyValue, TxnResult
 from percale.datastore.operations import ETCD_OPERATIONS
 from percale.datastore.revision import NumberRevision, Revision
 from percale.datastore.seams import (
@@ -101,7 +101,7 @@ class CalicoDatastore(Datastore):
         for kind in kinds:
             self._check_kind("list", kind)
             where = resource_range(kind, namespace=namespace, name=name, prefix=prefix)
-            for items in self._ranges(where, at, page):
+            for items in self.keyvalue.pages(where.start, where.end, revision=at, limit=page):
                 reached = reached or items.revision
                 at = at or reached
                 entries = [decoded_entry(item) for item in items.items]
@@ -261,15 +261,6 @@ class CalicoDatastore(Datastore):
 
     def _lease(self, ttl_s: int) -> int:
         return self.keyvalue.lease_grant(ttl_s) if ttl_s else 0
-
-    def _ranges(self, where: KeyRange, at: int, page: int) -> Iterator[Range]:
-        start, more = where.start, True
-        while more:
-            found = self.keyvalue.range(start, where.end, revision=at, limit=page if where.end else 0)
-            at, more = at or found.revision, found.more
-            if more:
-                start = found.items[-1].key + "\0"
-            yield found
 
 
 def _number(revision: Revision) -> int:

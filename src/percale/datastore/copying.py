@@ -106,13 +106,9 @@ def _without_leases(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _items(store: KeyValue, revision: int, *, keys_only: bool = False) -> Iterator[Item]:
-    start, more = CALICO, True
-    while more:
-        found = store.range(start, prefix_end(CALICO), revision=revision, limit=_PAGE, keys_only=keys_only)
-        yield from found.items
-        more = found.more
-        if more:
-            start = found.items[-1].key + "\0"
+    parts = store.pages(CALICO, prefix_end(CALICO), revision=revision, limit=_PAGE, keys_only=keys_only)
+    for part in parts:
+        yield from part.items
 
 
 def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:

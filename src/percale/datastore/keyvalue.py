@@ -293,6 +293,21 @@ class KeyValue(Closable):
     def statistics(self) -> StoreStatistics:
         """Return counts and sizes."""
 
+    def pages(
+        self, start: str, end: str = "", *, revision: int = 0, limit: int = 10_000, keys_only: bool = False
+    ) -> Iterator[Range]:
+        """Yield a range in parts of one revision, at most ``limit`` items each and at least one part; raises as range.
+
+        While a part is looked at the next one may be on its way.
+        """
+        more = True
+        while more:
+            part = self.range(start, end, revision=revision, limit=limit, keys_only=keys_only)
+            revision, more = revision or part.revision, part.more
+            if more:
+                start = part.items[-1].key + "\0"
+            yield part
+
     def get(self, key: str, *, revision: int = 0) -> Item | None:
         """Return one key, or None if it is absent."""
         items = self.range(key, revision=revision).items

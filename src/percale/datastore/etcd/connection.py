@@ -11,7 +11,8 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,6 +99,23 @@ class EtcdConnection:
             if attempt >= len(self._channels) - 1:
                 time.sleep(pause(attempt - len(self._channels) + 1))
         raise AssertionError("unreachable")
+
+    def begin(self, method: str, request: Any) -> Callable[[], Any]:
+        """Send a call that may be repeated, and return what waits for its answer; one that fails is done as `call`."""
+        anew = partial(self.call, method, request)
+        try:
+            future = self._stub(method).future(request, timeout=self._settings.timeout_s, metadata=self._metadata())
+        except grpc.RpcError:
+            return anew
+
+        def answer() -> Any:
+            try:
+                return future.result()
+            except grpc.RpcError:
+                self.count_retry()
+                return anew()
+
+        return answer
 
     def stream(self, method: str, requests: Iterator[Any]) -> Any:
         """Open a stream and return the call: an iterator of answers with ``cancel()``."""

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ from percale.datastore.etcd.connection import EtcdConnection
 from percale.datastore.etcd.messages import message
 from percale.datastore.etcd.settings import EtcdSettings
 from percale.datastore.etcd.watch import EtcdWatch
-from percale.datastore.etcd.wire import item, range_request, txn_request, txn_result
+from percale.datastore.etcd.wire import item, range_request, text, txn_request, txn_result
 from percale.datastore.keys import CALICO
 from percale.datastore.keyvalue import (
     Compare,
@@ -31,6 +32,8 @@ from percale.errors import Compacted, FutureRevision, NotFound, StoreUnavailable
 __all__ = ["EtcdKeyValue"]
 
 _PAGE = 10_000
+_FIRST_PART = 4
+"""The first part of several is so much smaller than the largest, so that there is soon something to do."""
 _ASKED = CALICO
 """The key to ask for where any would do: a user's permissions may end with Calico's keys."""
 
@@ -63,6 +66,24 @@ class EtcdKeyValue(KeyValue):
             if more:
                 start = items[-1].key + "\0"
         return Range(newest, tuple(items), more)
+
+    def pages(
+        self, start: str, end: str = "", *, revision: int = 0, limit: int = _PAGE, keys_only: bool = False
+    ) -> Iterator[Range]:
+        """Yield a range in parts, small ones first, each asked for before the one in front of it is looked at."""
+        size = -(-limit // _FIRST_PART)
+        request = range_request(start, end, revision=revision, limit=size, keys_only=keys_only)
+        coming: Callable[[], Any] = partial(self._connection.call, "Range", request)
+        more = True
+        while more:
+            answer = self._answered(coming, revision)
+            newest, more = answer.header.revision, answer.more
+            revision, size = revision or newest, min(2 * size, limit)
+            if more:
+                start = text(answer.kvs[-1].key) + "\0"
+                request = range_request(start, end, revision=revision, limit=size, keys_only=keys_only)
+                coming = self._connection.begin("Range", request)
+            yield Range(newest, tuple(map(item, answer.kvs)), more)
 
     def txn(
         self,
@@ -141,9 +162,12 @@ class EtcdKeyValue(KeyValue):
         self._connection.close()
 
     def _call(self, method: str, request: Any, revision: int = 0, lease: int = 0) -> Any:
+        return self._answered(partial(self._connection.call, method, request), revision, lease)
+
+    def _answered(self, answer: Callable[[], Any], revision: int = 0, lease: int = 0) -> Any:
         self._check_open()
         try:
-            return self._connection.call(method, request)
+            return answer()
         except grpc.RpcError as error:
             raise self._translated(error, revision, lease) from error
 

@@ -21,7 +21,7 @@ from percale.datastore.keyvalue import (
     TxnResult,
 )
 
-__all__ = ["event", "item", "range_request", "txn_request", "txn_result"]
+__all__ = ["event", "item", "range_request", "text", "txn_request", "txn_result"]
 
 _RESULTS = {"=": 0, ">": 1, "<": 2, "!=": 3}
 _TARGETS = {"version": 0, "create_revision": 1, "mod_revision": 2, "value": 3}
@@ -29,9 +29,9 @@ _DELETED = 1
 
 
 def item(pair: Any) -> Item:
-    """Return an item; keys that are no UTF-8 keep their bytes as surrogates."""
+    """Return an item."""
     return Item(
-        pair.key.decode("utf-8", "surrogateescape"),
+        text(pair.key),
         pair.value,
         pair.create_revision,
         pair.mod_revision,
@@ -67,6 +67,11 @@ def txn_request(txn: Txn) -> Any:
 def txn_result(answer: Any, revision: int) -> TxnResult:
     """Return the result of a transaction; nested ones get the revision of the whole."""
     return TxnResult(answer.succeeded, revision, tuple(_response(response, revision) for response in answer.responses))
+
+
+def text(key: bytes) -> str:
+    """Return a key as text; what is no UTF-8 in it becomes surrogates."""
+    return key.decode("utf-8", "surrogateescape")
 
 
 def _bytes(key: str) -> bytes:
