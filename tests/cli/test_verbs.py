@@ -455,7 +455,12 @@ def test_a_bug_can_be_traced(percale, monkeypatch):
 def test_interruption(percale, monkeypatch):
     """Ctrl-C ends with the status that a shell expects, without a word."""
     monkeypatch.setattr(get, "printer", lambda form: os.kill(os.getpid(), signal.SIGINT))
-    assert percale("get", "wep") == (130, "", "")
+    # A shell starts what it puts in the background deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert percale("get", "wep") == (130, "", "")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_new_store_is_ready(percale):
