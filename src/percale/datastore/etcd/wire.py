@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from percale.datastore.etcd.messages import message
@@ -28,15 +30,21 @@ _TARGETS = {"version": 0, "create_revision": 1, "mod_revision": 2, "value": 3}
 _DELETED = 1
 
 
+_item: Callable[[Sequence[Any]], Item] = partial(tuple.__new__, Item)
+"""Make an item of its fields; the class's own way counts them again for each of 100 000."""
+
+
 def item(pair: Any) -> Item:
     """Return an item."""
-    return Item(
-        text(pair.key),
-        pair.value,
-        pair.create_revision,
-        pair.mod_revision,
-        pair.version,
-        pair.lease,
+    return _item(
+        (
+            pair.key.decode("utf-8", "surrogateescape"),
+            pair.value,
+            pair.create_revision,
+            pair.mod_revision,
+            pair.version,
+            pair.lease,
+        )
     )
 
 
