@@ -85,6 +85,36 @@ def test_an_invalid_profile_counts_as_absent():
     assert "ports need a protocol" in str(next(iter(cluster.refusals.values())))
 
 
+@pytest.mark.parametrize("node", [HOST, "another"])
+def test_an_invalid_profile_gives_no_labels(node):
+    """Absent is absent: whoever lists it, here or elsewhere, is labelled as if there were none, whatever is asked."""
+    broken = profile("p", Rule(action="Allow", destination=EntityRule(ports=(80,))), role="y")
+    resources = [workload("a", "10.0.0.1/32", node=node, profiles=["p"], labels={}), broken]
+    resources.append(policy("of-role", "role == 'y'"))
+    cluster = Cluster.of(resources)
+    (endpoint,) = (each.id for each in cluster.endpoints())
+    assert "role" not in cluster.labels(endpoint)
+    assert cluster.policies_for(endpoint).normal == ()
+    calculation = Calculation(HOST)
+    for resource in resources:
+        calculation.update(resource.key, resource)
+    calculation.in_sync()
+    calculation.flush()
+    assert not calculation.state().policies
+
+
+def test_a_profile_that_becomes_invalid_is_withdrawn():
+    """Its labels go, and come back with the next valid version."""
+    cluster = Cluster.of([workload("a", "10.0.0.1/32", profiles=["p"], labels={}), profile("p", role="y")])
+    (endpoint,) = (each.id for each in cluster.endpoints())
+    broken = profile("p", Rule(action="Allow", destination=EntityRule(ports=(80,))), role="y")
+    found = []
+    for version in (broken, profile("p", role="z")):
+        cluster.update(version.key, version)
+        found.append(cluster.labels(endpoint).get("role"))
+    assert found == [None, "z"]
+
+
 @settings(max_examples=60)
 @given(resources=st.lists(RESOURCES, max_size=30))
 def test_policies_of_an_endpoint_are_those_its_host_enforces(resources):

@@ -54,11 +54,15 @@ class PolicySource:
 
 
 class ProfileSource:
-    """A profile with the labels that it gives to endpoints."""
+    """A profile and the labels it gives to endpoints; raises ValidationError where it breaks a rule of its fields.
+
+    It is judged at once, because an invalid one gives no labels either, and labels count for every endpoint.
+    """
 
     __slots__ = ("_compilation", "_resource", "labels", "name")
 
     def __init__(self, resource: Profile) -> None:
+        _ensure_valid(resource)
         self.name = resource.name
         self.labels: Labels = resource.spec.labels_to_apply
         self._resource = resource
@@ -66,9 +70,8 @@ class ProfileSource:
 
     @property
     def compilation(self) -> Compilation[CompiledProfile]:
-        """The compiled form and its IP sets; raises ValidationError where the profile breaks a rule of its fields."""
+        """The compiled form and its IP sets; raises SelectorError where it has none."""
         if self._compilation is None:
-            _ensure_valid(self._resource)
             self._compilation = compile_profile(self._resource)
         return self._compilation
 

@@ -74,7 +74,7 @@ def ensure(resource: Resource, **how: Any) -> None:
 
 
 def _content(resource: Resource, *, people: bool, schema: bool) -> list[Problem]:
-    visit = _Visit(resource.kind, schema=schema)
+    visit = _Visit((resource.kind, people, schema))
     visit.structure(Site(_as_written(resource), visit.found, people))
     return visit.found + visit.schema_found + visit.schema_rules_found
 
@@ -94,11 +94,10 @@ class _Visit:
     What the checks find is kept apart by layer, because Calico tells all of one before the next.
     """
 
-    __slots__ = ("_kind", "_schema", "found", "schema_found", "schema_rules_found")
+    __slots__ = ("_manner", "found", "schema_found", "schema_rules_found")
 
-    def __init__(self, kind: str, *, schema: bool) -> None:
-        self._kind = kind
-        self._schema = schema
+    def __init__(self, manner: _Manner) -> None:
+        self._manner = manner
         self.found: list[Problem] = []
         self.schema_found: list[Problem] = []
         self.schema_rules_found: list[Problem] = []
@@ -106,7 +105,7 @@ class _Visit:
     def structure(self, site: Site) -> None:
         """Visit a structure and all below it."""
         value: Value = site.value
-        plan = _plan(self._kind, type(value))
+        plan = _plan(self._manner, type(value))
         for name, silent, checks, passed in plan.members:
             member = getattr(value, name)
             if type(member) is str:
@@ -116,7 +115,7 @@ class _Visit:
                 self.member(site.at(name), checks)
         if plan.whole is not None:
             plan.whole(site)
-        if plan.schema_rule is not None and self._schema:
+        if plan.schema_rule is not None:
             site.found = self.schema_rules_found
             plan.schema_rule(site)
 
@@ -130,7 +129,7 @@ class _Visit:
     def _item(self, site: Site) -> None:
         """Visit a structure in a list, and remember it likewise: rules repeat from policy to policy."""
         value: Value = site.value
-        passed = _plan(self._kind, type(value)).passed
+        passed = _plan(self._manner, type(value)).passed
         try:
             if value in passed:
                 return
@@ -146,8 +145,7 @@ class _Visit:
         return len(self.found) + len(self.schema_found) + len(self.schema_rules_found)
 
     def _remember(self, site: Site, before: int, passed: set[Any]) -> None:
-        # What people write is judged most strictly, and with both layers.
-        if self._schema and site.people and self._count == before and len(passed) < _MOST_PASSED:
+        if self._count == before and len(passed) < _MOST_PASSED:
             passed.add(site.value)
 
     def member(self, site: Site, checks: _Checks) -> None:
@@ -155,7 +153,7 @@ class _Visit:
         own, schema = checks
         if own is not None:
             own(site)
-        if schema is not None and self._schema:
+        if schema is not None:
             site.found = self.schema_found
             schema(site)
             site.found = self.found
@@ -167,6 +165,8 @@ class _Visit:
                 self._item(site.item(index))
 
 
+_Manner: TypeAlias = tuple[str, bool, bool]
+"""How a resource is judged: as one of which kind, whether people wrote it, whether by the second layer too."""
 _Checks: TypeAlias = tuple[Check | None, Check | None]
 """What a member has to pass in the two layers."""
 _NEVER: Any = object()
@@ -177,7 +177,7 @@ class _Plan(NamedTuple):
     """What is to be done with a structure of one type.
 
     With the name of each member stand the value of which no check ever says anything, the checks, and the texts that
-    have passed them; ``passed`` are whole structures that have.
+    have passed them in this manner; ``passed`` are whole structures that have.
     """
 
     members: tuple[tuple[str, Any, _Checks, set[Any]], ...]
@@ -187,9 +187,10 @@ class _Plan(NamedTuple):
 
 
 @cache
-def _plan(kind: str, structure: type[Value]) -> _Plan:
+def _plan(manner: _Manner, structure: type[Value]) -> _Plan:
+    kind, _, with_schema = manner
     book = rulebook(kind)
-    own, schema = book.members.get(structure, {}), book.schema.get(structure, {})
+    own, schema = book.members.get(structure, {}), book.schema.get(structure, {}) if with_schema else {}
     absent = structure()
     members = []
     for name in structure.__struct_fields__:
@@ -198,7 +199,7 @@ def _plan(kind: str, structure: type[Value]) -> _Plan:
         if below or any(checks):
             silent = _silent(kind, absent, name, checks)
             members.append((name, silent, checks, {silent} if isinstance(silent, str) else set()))
-    schema_rule = book.schema_rules.get(structure) if book.schema else None
+    schema_rule = book.schema_rules.get(structure) if book.schema and with_schema else None
     return _Plan(tuple(members), set(), book.structures.get(structure), schema_rule)
 
 
@@ -207,7 +208,7 @@ def _silent(kind: str, absent: Value, name: str, checks: _Checks) -> Any:
 
     A check sees one value and what is below it, nothing around it: having passed once, the value always passes.
     """
-    visit = _Visit(kind, schema=True)
+    visit = _Visit((kind, True, True))
     visit.member(Site(absent, visit.found, people=True).at(name), checks)
     found = visit.found or visit.schema_found or visit.schema_rules_found
     return _NEVER if found else getattr(absent, name)
