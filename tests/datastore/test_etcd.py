@@ -93,6 +93,13 @@ class TestFailures:
             assert next_events(watch) == [b"2"]
             assert store.statistics().retries >= 3
 
+    def test_watch_of_a_closing_store(self, server):
+        """A watch that is opened while another thread closes the store says that it has ended, and never just waits."""
+        with EtcdKeyValue(settings(server.endpoint)) as store:
+            store._connection.close()
+            with store.watch("/a", start_revision=1) as watch, pytest.raises(StoreUnavailable, match="has ended"):
+                watch.poll(60)
+
     def test_watch_says_that_a_server_is_silent(self, server, monkeypatch):
         """A server that stands still with its connections open is told of too, and the watch goes on afterwards."""
         monkeypatch.setattr("percale.datastore.etcd.watch._PROBE_S", 0.5)

@@ -237,8 +237,9 @@ class TestOverDatastore:
             datastore.scan = scan
             assert told(settle(syncer)) == ["in sync"]
 
-    def test_retries_are_paced(self, datastore, clock):
-        """Between two attempts a second passes."""
+    def test_retries_are_paced(self, datastore, clock, monkeypatch):
+        """Between two attempts the pause passes."""
+        monkeypatch.setattr("percale.datastore.syncer.pause", lambda *_, **__: 1.0)
         with DatastoreSyncer(datastore, KINDS, clock=clock) as syncer:
             datastore.scan = _failing
             for _ in range(10):

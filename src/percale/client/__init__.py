@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from percale.client.collections import Collection
     from percale.client.connecting import connect, open_client
     from percale.client.datastore_config import DatastoreConfig
+    from percale.client.informer import Informer, InformerStatistics
     from percale.client.plan import Change, Plan
+    from percale.client.snapshot import Snapshot
 
 __all__ = [
     "Addresses",
@@ -31,8 +33,11 @@ __all__ = [
     "Client",
     "Collection",
     "DatastoreConfig",
+    "Informer",
+    "InformerStatistics",
     "Outcome",
     "Plan",
+    "Snapshot",
     "connect",
     "open_client",
 ]
@@ -44,8 +49,11 @@ _WHEN_ASKED_FOR = {
     "Client": "client",
     "Collection": "collections",
     "DatastoreConfig": "datastore_config",
+    "Informer": "informer",
+    "InformerStatistics": "informer",
     "Outcome": "bulk",
     "Plan": "plan",
+    "Snapshot": "snapshot",
     "connect": "connecting",
     "open_client": "connecting",
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from percale import resources as v3
     from percale.client.bulk import Outcome, Verb
     from percale.client.cascade import Addresses
+    from percale.client.informer import Informer
     from percale.client.plan import Plan
 
 __all__ = ["Client"]
@@ -161,6 +162,18 @@ class Client(Closable):
         stored = [item for item in listed.items if item.key != ("Profile", "", DEFAULT_ALLOW_PROFILE)]
         follow = self.datastore.watch(kinds, **where, after=listed.revision, previous=previous)
         return ListedWatch(ResourceList(listed.kind, listed.revision, stored, listed.problems), follow)
+
+    @overload
+    def informer(self, kind: type[R], namespace: str = "", *, name: str = "", prefix: bool = False) -> Informer[R]: ...
+    @overload
+    def informer(
+        self, kind: str, namespace: str = "", *, name: str = "", prefix: bool = False
+    ) -> Informer[Resource]: ...
+    def informer(self, kind: Kind, namespace: str = "", *, name: str = "", prefix: bool = False) -> Any:
+        """Keep a kind in a local cache that follows the datastore until it is closed; raises NotSupported."""
+        from percale.client.informer import Informer
+
+        return Informer(self.datastore, _info(kind).kind, namespace=namespace, name=name, prefix=prefix)
 
     def write(self, verb: Verb, documents: Sequence[Resource]) -> Sequence[Outcome]:
         """Create, apply or replace many documents in few transactions; a failure stays with its document."""

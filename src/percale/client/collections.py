@@ -11,6 +11,7 @@ from percale.resources import Resource
 
 if TYPE_CHECKING:
     from percale.client.client import Client
+    from percale.client.informer import Informer
 
 __all__ = ["Collection", "CollectionOf"]
 
@@ -51,6 +52,11 @@ class Collection(Generic[R]):
     def watch(self, namespace: str = "", *, revision: str = "") -> ResourceWatch:
         """Watch the kind, beginning with what is there unless a revision is given."""
         return self._client.watch(self.kind, namespace, revision=revision)
+
+    def informer(self, namespace: str = "", *, name: str = "", prefix: bool = False) -> Informer[R]:
+        """Keep the kind in a local cache that follows the datastore until it is closed."""
+        informer = self._client.informer(self.kind, namespace, name=name, prefix=prefix)
+        return cast("Informer[R]", informer)
 
 
 class CollectionOf(Generic[R]):

@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from typing import Any, NamedTuple
 
+from percale.datastore.pauses import pause
 from percale.datastore.revision import Revision, VectorRevision
 from percale.datastore.seams import (
     Datastore,
@@ -22,7 +24,7 @@ from percale.datastore.seams import (
     SyncerEvent,
     SyncerUpdate,
 )
-from percale.errors import Compacted, PercaleError, Problem
+from percale.errors import Compacted, PercaleError, Problem, StoreUnavailable
 from percale.resources import Key, Resource
 
 __all__ = ["DatastoreSyncer"]
@@ -32,16 +34,17 @@ Check = Callable[[Resource], Sequence[Problem]]
 _WATCH_FAILURES = 5
 """So many failures to watch from one revision make a full list."""
 _NOBODY = "-"
-"""A name that no resource has; to read it costs little, and shows that the datastore answers."""
+"""A name and a namespace that no resource has; to read it costs little, and shows that the datastore answers."""
 _RETRY_S = 1.0
+"""The longest pause before a retry."""
 _WAIT_S = 5.0
 
 
 class DatastoreSyncer(Syncer):
     """One source for all kinds where the datastore has one order for them, otherwise one per kind.
 
-    ``check`` returns the problems of a resource; one that is no warning makes the resource count as absent. ``clock``
-    counts seconds and paces retries only.
+    ``namespace``, ``name`` and ``prefix`` choose as in ``Datastore.scan``. ``check`` returns the problems of a
+    resource; one that is no warning makes it count as absent. ``clock`` counts seconds and paces retries only.
     """
 
     def __init__(
@@ -49,12 +52,16 @@ class DatastoreSyncer(Syncer):
         datastore: Datastore,
         kinds: Sequence[str],
         *,
+        namespace: str = "",
+        name: str = "",
+        prefix: bool = False,
         check: Check | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         together = datastore.capabilities.ordered_across_kinds
         groups = [tuple(kinds)] if together else [(kind,) for kind in kinds]
-        self._sources = [_Source(datastore, group, check, clock) for group in groups]
+        chosen = _Chosen(namespace, name, prefix)
+        self._sources = [_Source(datastore, group, chosen, check, clock) for group in groups]
         self._stop = threading.Event()
         self._delivering = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -73,13 +80,26 @@ class DatastoreSyncer(Syncer):
         """How often a list or a watch failed since the start."""
         return sum(source.failures for source in self._sources)
 
+    @property
+    def pause_s(self) -> float:
+        """How long ``step`` has nothing to do, because all retries have to wait."""
+        return min(source.pause_s for source in self._sources)
+
     def step(self, timeout_s: float = 0.0) -> Sequence[SyncerEvent]:
         """Advance each source by one page or one batch of changes."""
-        events: list[SyncerEvent] = []
         share = timeout_s / len(self._sources)
-        for source in self._sources:
-            events += self._with_state(source, source.step(share))
-        return events
+        return self._each(lambda source: source.step(share))
+
+    def newest(self) -> Revision:
+        """Return how far the datastore has come, as it says itself; raises StoreUnavailable."""
+        return reduce(_joined, [source.newest() for source in self._sources])
+
+    def catch_up(self, revision: Revision) -> Sequence[SyncerEvent]:
+        """List again where the datastore has reached a revision and the watches are silent about it.
+
+        etcd tells a watch nothing of what happens to other keys, so silence does not show how far it has come.
+        """
+        return self._each(lambda source: source.catch_up(revision))
 
     def start(self, deliver: Callable[[Sequence[SyncerEvent]], None]) -> None:
         """Start a thread per source."""
@@ -97,6 +117,9 @@ class DatastoreSyncer(Syncer):
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
+
+    def _each(self, advance: Callable[[_Source], Sequence[SyncerEvent]]) -> Sequence[SyncerEvent]:
+        return [event for source in self._sources for event in self._with_state(source, advance(source))]
 
     def _run(self, source: _Source, deliver: Callable[[Sequence[SyncerEvent]], None]) -> None:
         while not self._stop.is_set():
@@ -124,17 +147,31 @@ class DatastoreSyncer(Syncer):
         return events
 
 
+class _Chosen(NamedTuple):
+    """Which resources of its kinds a source follows."""
+
+    namespace: str
+    name: str
+    prefix: bool
+
+
 class _Source:
     """One list and one watch, as a machine that advances by steps."""
 
     def __init__(
-        self, datastore: Datastore, kinds: tuple[str, ...], check: Check | None, clock: Callable[[], float]
+        self,
+        datastore: Datastore,
+        kinds: tuple[str, ...],
+        chosen: _Chosen,
+        check: Check | None,
+        clock: Callable[[], float],
     ) -> None:
         self.kinds = kinds
         self.listed = self.interrupted = False
         self.revision: Revision | None = None
         self.failures = 0
         self._datastore = datastore
+        self._chosen: dict[str, Any] = chosen._asdict() if any(chosen) else {}
         self._check = check
         self._clock = clock
         self._known: dict[Key, str] = {}
@@ -158,18 +195,39 @@ class _Source:
         try:
             return self._change(timeout_s) if self.listed else self._list()
         except Compacted as error:
-            return self._start_over(str(error))
+            return self.start_over(str(error))
         except PercaleError as error:
             return self._failed(str(error))
 
+    def newest(self) -> Revision:
+        """Return the datastore's revision as the datastore itself tells it."""
+        return next(self._datastore.scan(self.kinds[:1], namespace=_NOBODY, name=_NOBODY)).revision
+
+    def start_over(self, reason: str) -> Sequence[SyncerEvent]:
+        """List again; the differences to what was told follow."""
+        self._drop_watch()
+        self._pages, self.listed, self._watch_failures = None, False, 0
+        return [Resync(self.kinds, reason)]
+
+    def catch_up(self, revision: Revision) -> Sequence[SyncerEvent]:
+        """List again if the datastore has reached a revision that was not told."""
+        if self._closed or self.pause_s or not self.listed:
+            return ()
+        try:
+            reached = self.newest().is_at_or_after(revision)
+        except PercaleError as error:
+            return self._failed(str(error))
+        return self.start_over(f"revision {revision} is waited for, and the watch is silent") if reached else ()
+
     def close(self) -> None:
         self._closed = True
-        if self._watch is not None:
-            self._watch.close()
+        watch = self._watch  # the thread that steps may drop it
+        if watch is not None:
+            watch.close()
 
     def _list(self) -> Sequence[SyncerEvent]:
         if self._pages is None:
-            self._pages, self._seen, self._scanned = self._datastore.scan(self.kinds), set(), None
+            self._pages, self._seen, self._scanned = self._datastore.scan(self.kinds, **self._chosen), set(), None
         page = next(self._pages, None)
         self.interrupted = False
         if page is None:
@@ -190,13 +248,15 @@ class _Source:
     def _change(self, timeout_s: float) -> Sequence[SyncerEvent]:
         if self._watch is None:
             if self.interrupted:  # a new watch may be silent because nothing happens, or because nobody answers
-                next(self._datastore.scan(self.kinds[:1], name=_NOBODY))
-            self._watch = self._datastore.watch(self.kinds, after=self.revision)
+                self.newest()
+            self._watch = self._datastore.watch(self.kinds, **self._chosen, after=self.revision)
             self.interrupted = False
             if self._closed:  # closed while the watch was being made
                 self._watch.close()
         events = self._watch.poll(timeout_s)
         if events is None:
+            if self._watch.closed and not self._closed:
+                raise StoreUnavailable("the watch has ended: its datastore was closed")
             return ()
         updates = [update for event in events if (update := self._update_of(event)) is not None]
         self.revision = self._watch.revision
@@ -220,14 +280,9 @@ class _Source:
             problem = next((found for found in self._check(resource) if not found.warning), None)
         return SyncerUpdate(entry.key, None if problem else resource, revision, problem)
 
-    def _start_over(self, reason: str) -> Sequence[SyncerEvent]:
-        self._drop_watch()
-        self._pages, self.listed, self._watch_failures = None, False, 0
-        return [Resync(self.kinds, reason)]
-
     def _failed(self, reason: str) -> Sequence[SyncerEvent]:
         self.failures += 1
-        self._retry_at = self._clock() + _RETRY_S
+        self._retry_at = self._clock() + pause(1, first_s=_RETRY_S, longest_s=_RETRY_S)
         self._drop_watch()
         events = [] if self.interrupted else [Interrupted(self.kinds, reason)]
         self.interrupted = True
@@ -235,7 +290,7 @@ class _Source:
             self._pages = None
             return events
         self._watch_failures += 1
-        return [*events, *self._start_over(reason)] if self._watch_failures >= _WATCH_FAILURES else events
+        return [*events, *self.start_over(reason)] if self._watch_failures >= _WATCH_FAILURES else events
 
     def _drop_watch(self) -> None:
         if self._watch is not None:

@@ -7,7 +7,6 @@ may have done it although its answer was lost; then StoreUnavailable says so and
 
 from __future__ import annotations
 
-import random
 import re
 import threading
 import time
@@ -20,12 +19,12 @@ import grpc
 
 from percale.datastore.etcd.messages import METHODS, message
 from percale.datastore.etcd.settings import EtcdSettings
+from percale.datastore.pauses import pause
 from percale.errors import Refused, StoreUnavailable, Unauthorized
 
-__all__ = ["EtcdConnection", "pause"]
+__all__ = ["EtcdConnection"]
 
 _ATTEMPTS = 4
-_PAUSE_S = 0.05
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -34,7 +33,6 @@ _OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )
-_CHANCE = random.Random()
 _STREAMS = frozenset({"Watch", "LeaseKeepAlive"})
 _REPEATABLE = frozenset({"Range", "Status", "Authenticate", "LeaseKeepAlive"})
 # gRPC says so when no connection could be made, etcd when it has not even proposed the change.
@@ -224,12 +222,6 @@ class EtcdConnection:
             )
         assert isinstance(error, Exception)
         return error
-
-
-def pause(attempt: int) -> float:
-    """Return how long to wait before a repetition: doubled each time up to two seconds, half of it by chance."""
-    longest: float = min(2.0, _PAUSE_S * 2**attempt)
-    return longest * (0.5 + _CHANCE.random() / 2)
 
 
 def _reason(details: str) -> str:

@@ -112,6 +112,8 @@ class EtcdKeyValue(KeyValue):
             ended=self._watches.discard,
         )
         self._watches.add(watch)
+        if self._closed:  # closed by another thread, which may not have seen this watch
+            watch.close()
         return watch
 
     def lease_grant(self, ttl_s: int) -> int:

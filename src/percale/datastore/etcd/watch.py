@@ -19,10 +19,11 @@ from typing import Any
 
 import grpc
 
-from percale.datastore.etcd.connection import EtcdConnection, pause
+from percale.datastore.etcd.connection import EtcdConnection
 from percale.datastore.etcd.messages import message
 from percale.datastore.etcd.wire import event, range_request
 from percale.datastore.keyvalue import KeyEvent, Watch, WatchBatch
+from percale.datastore.pauses import pause
 from percale.errors import Compacted, PercaleError, StoreUnavailable, Unauthorized
 
 __all__ = ["EtcdWatch"]
@@ -119,8 +120,9 @@ class EtcdWatch(Watch):
             except (grpc.RpcError, ValueError) as error:
                 if self._closed.is_set():  # a property is taken for unchanged since the loop began
                     return
-                if isinstance(error, ValueError):  # so says a closed channel
-                    raise
+                if isinstance(error, ValueError):  # so says a channel that was closed while the watch was opened
+                    self._put(StoreUnavailable(f"the watch has ended: {error}"))
+                    return
                 before = 0 if self._heard_at - opened >= _SETTLED_S else self._failures
                 # Silence has cost long enough: the reader hears of it when each endpoint has kept it once.
                 weight = -(-_FAILURES // self._connection.endpoints) if self._silent else 1
