@@ -8,6 +8,7 @@ import time
 
 import pytest
 from msgspec.structs import replace
+from tests.datastore.etcd_load import wait_until
 from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
 
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings, connection
@@ -99,6 +100,20 @@ class TestFailures:
             store._connection.close()
             with store.watch("/a", start_revision=1) as watch, pytest.raises(StoreUnavailable, match="has ended"):
                 watch.poll(60)
+
+    def test_large_values_wait_in_etcd(self, server, monkeypatch):
+        """What waits for a slow reader is bounded in bytes too, but for the batch that passes the bound."""
+        monkeypatch.setattr("percale.datastore.etcd.watch._BYTES", 5_000_000)
+        with EtcdKeyValue(settings(server.endpoint)) as store, store.watch("/", EVERYTHING) as watch:
+            for number in range(40):
+                store.put(f"/{number:02}", bytes(500_000))
+            wait_until(watch._batches.full)
+            sizes = [sum(len(event.item.value) for event in batch.events) for batch in watch._batches.queue]
+            assert sum(sizes[:-1]) < 5_000_000 <= sum(sizes) + 100 < 40 * 500_000
+            seen = []
+            while len(seen) < 40:
+                seen += [event.item.key for event in watch.poll(60).events]
+        assert seen == [f"/{number:02}" for number in range(40)]
 
     def test_watch_says_that_a_server_is_silent(self, server, monkeypatch):
         """A server that stands still with its connections open is told of too, and the watch goes on afterwards."""

@@ -277,3 +277,19 @@ class TestTimes:
         clock.now += 5
         revision = embedded.txn((), [Delete("/a")]).revision
         assert embedded.revision_time(revision) == clock.now
+
+
+def test_slow_reader_holds_nothing(embedded, monkeypatch):
+    """A watch reads a bounded number of changes when it is asked, and nothing before; all come in order."""
+    monkeypatch.setattr("percale.datastore.sqlite.store._EVENTS_PER_BATCH", 10)
+    with embedded.watch("/", EVERYTHING) as watch:
+        for number in range(25):
+            embedded.put(f"/{number:02}", b"")
+        embedded.txn((), [Put(f"/last/{number:02}", b"") for number in range(15)])
+        batches = []
+        while batch := watch.poll(0):
+            batches.append([event.item.key for event in batch.events])
+    assert [len(keys) for keys in batches] == [10, 10, 20]
+    assert [key for keys in batches for key in keys] == [f"/{number:02}" for number in range(25)] + [
+        f"/last/{n:02}" for n in range(15)
+    ]

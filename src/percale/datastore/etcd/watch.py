@@ -21,6 +21,7 @@ import grpc
 
 from percale.datastore.etcd.connection import EtcdConnection
 from percale.datastore.etcd.messages import message
+from percale.datastore.etcd.waiting import Waiting
 from percale.datastore.etcd.wire import event, range_request
 from percale.datastore.keyvalue import KeyEvent, Watch, WatchBatch
 from percale.datastore.pauses import pause
@@ -30,6 +31,8 @@ __all__ = ["EtcdWatch"]
 
 _BATCHES = 100
 """So many batches wait for a slow reader; then etcd has to."""
+_BYTES = 8 << 20
+"""Batches of so many bytes are enough, too: of history one batch may hold a thousand revisions."""
 _FAILURES = 8
 """After so many failures in a row the reader is told, and again after so many more."""
 _SETTLED_S = 5.0
@@ -66,7 +69,7 @@ class EtcdWatch(Watch):
         self._start = start.decode()
         self._next = start_revision
         self._ended = ended
-        self._batches: queue.Queue[WatchBatch | PercaleError | None] = queue.Queue(_BATCHES)
+        self._batches = Waiting(_BATCHES, _BYTES)
         self._closed = threading.Event()
         self._call: Any = None
         self._progress = 0
