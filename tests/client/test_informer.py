@@ -11,15 +11,18 @@ import threading
 import pytest
 from tests.client.documents import network_set, tier
 from tests.client.faulty import Faulty
+from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
 
 from percale.client import Client
+from percale.datastore.calico import CalicoDatastore
+from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
 from percale.datastore.keys import resource_path
 from percale.datastore.revision import NumberRevision
 from percale.errors import NotFound, NotSupported, StoreUnavailable, ValidationError
 from percale.resources import Key, NetworkSet, NetworkSetSpec, Tier
 from percale.selectors import SelectorError
 
-WAIT_S = 15
+WAIT_S = 60
 """So long a test waits for what must come; never a measure."""
 
 
@@ -523,3 +526,39 @@ class TestThreads:
         assert torn == []
         while story.state != {each.key: each for each in sets}:
             story.next()
+
+
+class TestRealServer:
+    @pytest.fixture
+    def server(self, tmp_path):
+        """An etcd of the test's own, which it may stop."""
+        if EXECUTABLE is None:
+            pytest.skip("etcd is not installed")
+        started = EtcdServer(tmp_path)
+        try:
+            started.wait_until_ready()
+            yield started
+        finally:
+            started.stop()
+
+    def test_server_killed(self, server, monkeypatch):
+        """An etcd that dies is told of; when it is back, with its history compacted, only the differences are told."""
+        monkeypatch.setattr("percale.datastore.etcd.watch._FAILURES", 2)
+        own = EtcdSettings((server.endpoint,), timeout_s=2.0)
+        with Client(CalicoDatastore(EtcdKeyValue(own))) as client, client.network_sets.informer() as sets:
+            story = Story(sets)
+            client.create(network_set("gone"))
+            client.create(network_set("kept"))
+            story.next(2)
+            server.stop()
+            eventually(sets, lambda: "does not answer" in sets.behind)
+            assert names(sets) == ["gone", "kept"]
+            server.start()
+            server.wait_until_ready(own)
+            with CalicoDatastore(EtcdKeyValue(own)) as other:
+                other.delete(key("gone"))
+                other.create(network_set("new"))
+                other.keyvalue.compact(other.keyvalue.revision)
+            assert sorted(story.next(2)) == [("added", "new"), ("deleted", "gone")]
+            assert names(sets.wait_current(WAIT_S)) == ["kept", "new"]
+            assert (story.calls.empty(), sets.behind) == (True, "")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
@@ -22,7 +23,8 @@ class Backlog(Generic[R]):
     """
 
     def __init__(self, present: Iterable[Key] = ()) -> None:
-        self._told: dict[Key, R | None] = dict.fromkeys(present)
+        # Unlike that of a dict its first item is found at once, after many were taken too.
+        self._told: OrderedDict[Key, R | None] = OrderedDict.fromkeys(present)
 
     def __len__(self) -> int:
         return len(self._told)
@@ -38,8 +40,8 @@ class Backlog(Generic[R]):
 
         A resource that was deleted and made again under its name is told as that. Something must be waiting.
         """
-        key = next(iter(self._told))
-        old, new = self._told.pop(key), resources.get(key)
+        key, old = self._told.popitem(last=False)
+        new = resources.get(key)
         if old is not None and new is not None and old.metadata.uid != new.metadata.uid:
             return (Difference(key, old, None), Difference(key, None, new))
         return (Difference(key, old, new),)
