@@ -164,7 +164,7 @@ class TestReading:
     def test_snapshot_stays(self, client, sets):
         """A snapshot is a value: it does not follow."""
         first = client.network_sets.create(network_set("a"))
-        before = sets.wait_for(version(first), WAIT_S)
+        before = sets.wait_for(version(first), WAIT_S).snapshot()
         client.network_sets.delete("a", "ns1")
         assert list(sets.wait_current(WAIT_S)) == []
         assert (list(before), len(before), before.get("a", "ns1")) == ([first], 1, first)

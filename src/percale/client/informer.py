@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -75,8 +75,8 @@ class Informer(Closable, Generic[R]):
     """The resources of one kind, listed once and followed from there; every method may be called from any thread.
 
     What is read is always all of one revision. While the datastore does not answer it is the last that was known, and
-    ``behind`` says why; after lost history only the differences are told. ``close`` ends the threads and tells nothing
-    more; a handler that is being called is waited for.
+    ``behind`` says why; after lost history only the differences are told. What waits returns the informer. ``close``
+    ends the threads and tells nothing more; a handler that is being called is waited for.
     """
 
     def __init__(
@@ -159,11 +159,11 @@ class Informer(Closable, Generic[R]):
 
     # Waiting
 
-    def wait_synced(self, timeout_s: float | None = None) -> Snapshot[R]:
+    def wait_synced(self, timeout_s: float | None = None) -> Self:
         """Wait until the first list is complete; raises StoreUnavailable when the time is over, with the reason."""
         return self._wait(lambda: self.revision is not None, "the first list", timeout_s)
 
-    def wait_for(self, revision: Revision | str, timeout_s: float | None = None) -> Snapshot[R]:
+    def wait_for(self, revision: Revision | str, timeout_s: float | None = None) -> Self:
         """Wait until what was written up to a revision is known; a written resource's version is such a revision.
 
         Raises StoreUnavailable when the time is over, ValidationError for a text that is no revision.
@@ -177,7 +177,7 @@ class Informer(Closable, Generic[R]):
             with self._changed:
                 self._awaited.remove(wanted)
 
-    def wait_current(self, timeout_s: float | None = None) -> Snapshot[R]:
+    def wait_current(self, timeout_s: float | None = None) -> Self:
         """Wait until all is known that was written before this call, deletes too; raises StoreUnavailable."""
         return self.wait_for(self._syncer.newest(), timeout_s)
 
@@ -286,11 +286,11 @@ class Informer(Closable, Generic[R]):
         self._threads.append(thread)
         thread.start()
 
-    def _wait(self, done: Callable[[], bool], what: str, timeout_s: float | None) -> Snapshot[R]:
+    def _wait(self, done: Callable[[], bool], what: str, timeout_s: float | None) -> Self:
         with self._changed:
             self._changed.wait_for(lambda: done() or self._closed.is_set(), timeout_s)
             if done():
-                return self._cache.snapshot()
+                return self
             if self._closed.is_set():
                 raise StoreUnavailable(f"the informer of {self._cache.kind} is closed")
             known = "" if self.revision is None else f", only revision {self.revision}"
