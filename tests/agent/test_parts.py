@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from select import select
 
 import pytest
 
@@ -22,7 +23,7 @@ from percale.agent.lock import HostLock
 from percale.agent.server import Server, status_answer
 from percale.agent.status import Status, StatusBoard
 from percale.client import connect
-from percale.datastore.seams import NumberRevision
+from percale.datastore.seams import InSync, NumberRevision
 from percale.errors import Refused, StoreUnavailable
 from percale.plugins import protocol
 
@@ -110,6 +111,37 @@ def test_what_is_put_together_is_taken_together():
     finally:
         sys.setswitchinterval(interval)
     assert [size for size in sizes if size % len(batch)] == []
+    inbox.close()
+
+
+def test_a_busy_loop_makes_the_datastore_wait():
+    """What is delivered waits while sixteen batches are there, and comes whole and in order when they are taken."""
+    inbox, events = Inbox(), [InSync(NumberRevision(number)) for number in range(1, 101)]
+    writer = threading.Thread(target=lambda: [inbox.deliver([event]) for event in events])
+    writer.start()
+    found = []
+    while len(found) < len(events):
+        select([inbox], [], [], 5)
+        taken = inbox.take()
+        assert len(taken) <= 17
+        found += taken
+    writer.join()
+    assert found == events
+    inbox.close()
+
+
+def test_nobody_waits_for_a_loop_that_has_ended():
+    """A thread of the datastore that waits for room ends with the agent, and one that comes later does not wait."""
+    inbox = Inbox()
+    writer = threading.Thread(target=lambda: [inbox.deliver([InSync(NumberRevision(1))]) for _ in range(50)])
+    writer.start()
+    select([inbox], [], [], 5)
+    writer.join(0.05)
+    assert writer.is_alive()
+    inbox.hurry()
+    writer.join(5)
+    assert not writer.is_alive()
+    assert len(inbox.take()) == 50
     inbox.close()
 
 

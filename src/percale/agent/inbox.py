@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +21,8 @@ class Stop:
 
 
 Item: TypeAlias = SyncerEvent | Stop
+_FULL = 16
+"""So many batches of the datastore wait for a busy loop; then the watches have to, whose own stores are bounded."""
 
 
 class Inbox:
@@ -27,13 +31,30 @@ class Inbox:
     def __init__(self) -> None:
         self._batches: queue.SimpleQueue[tuple[Item, ...]] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._room = threading.Condition()
+        self._hurried = False
 
     def fileno(self) -> int:
         """Readable while there is something in the inbox."""
         return self._wake
 
+    def deliver(self, events: Sequence[SyncerEvent]) -> None:
+        """Add events as `put` does; while much is waiting, wait until it is taken."""
+        with self._room:
+            self._room.wait_for(lambda: self._hurried or self._batches.qsize() < _FULL)
+        self.put(*events)
+
+    def hurry(self) -> None:
+        """Let nobody wait from now on: nothing will be taken any more."""
+        with self._room:
+            self._hurried = True
+            self._room.notify_all()
+
     def put(self, *items: Item) -> None:
-        """Add items, in order; they are taken together, so that one transaction of the store stays one change."""
+        """Add items, in order; they are taken together, so that one transaction of the store stays one change.
+
+        Never waits and takes no lock: signal handlers call it.
+        """
         self._batches.put(items)
         os.eventfd_write(self._wake, 1)
 
@@ -44,7 +65,10 @@ class Inbox:
         except BlockingIOError:
             return []
         # What is added meanwhile is announced again: at worst the next call finds nothing.
-        return [item for _ in range(self._batches.qsize()) for item in self._batches.get_nowait()]
+        items = [item for _ in range(self._batches.qsize()) for item in self._batches.get_nowait()]
+        with self._room:
+            self._room.notify_all()
+        return items
 
     def close(self) -> None:
         """Close the descriptor."""
