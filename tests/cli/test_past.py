@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from percale.cli.command import CommandFailed
 from percale.cli.main import main
 from percale.cli.moments import seconds_of
 
@@ -88,6 +89,24 @@ class TestPast:
     def test_times(self, text, seconds):
         """A time is a date, or how long ago."""
         assert seconds_of(text, 1000) == seconds
+
+    def test_a_time_in_the_future_is_refused(self):
+        """What will be nobody knows: now is the last time that is answered."""
+        assert seconds_of("1970-01-01T00:16:40+00:00", 1000) == 1000
+        with pytest.raises(CommandFailed, match="'1970-01-01T00:16:41\\+00:00' is in the future; it is 19"):
+            seconds_of("1970-01-01T00:16:41+00:00", 1000)
+
+    @pytest.mark.parametrize("text", ["", "soon", "0001-01-01", "9999999999d", "9" * 5000 + "d", "-5m"])
+    def test_what_is_no_time_is_refused(self, text):
+        """Whatever cannot be counted in seconds is told how a time is written."""
+        with pytest.raises(CommandFailed, match="is no time: write"):
+            seconds_of(text, 1000)
+
+    def test_get_at_a_time_in_the_future(self, changed):
+        """What will be is refused, as a revision that is not there yet is."""
+        status, out, err = changed("get", KIND, "--at", "2999-01-01")
+        assert (status, out) == (1, "")
+        assert err.startswith("'2999-01-01' is in the future; it is ")
 
 
 class TestWhole:

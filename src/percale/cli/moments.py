@@ -13,13 +13,13 @@ from percale.cli.command import Arguments, CommandFailed, Flag
 if TYPE_CHECKING:
     from percale.client import Client
 
-__all__ = ["MOMENT_FLAGS", "chosen_revision", "seconds_of"]
+__all__ = ["MOMENT_FLAGS", "chosen_revision", "moment_text", "seconds_of"]
 
 MOMENT_FLAGS = (
     Flag("revision", value="N", text="as it was at this revision of the datastore", own=True),
     Flag("at", value="TIME", text="as it was then: 2026-11-23T10:00:00, or 45m, 2h, 3d ago", own=True),
 )
-_AGO = re.compile(r"(\d+)([smhd])")
+_AGO = re.compile(r"([0-9]{1,9})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -37,10 +37,17 @@ def chosen_revision(client: Client, arguments: Arguments) -> str:
 
 
 def seconds_of(text: str, now_s: float) -> float:
-    """Return a time in seconds since 1970; without a zone it is the local one. Raises CommandFailed."""
-    if ago := _AGO.fullmatch(text):
-        return now_s - int(ago[1]) * _UNITS[ago[2]]
+    """Return a past time in seconds since 1970; without a zone it is the local one. Raises CommandFailed."""
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+        ago = _AGO.fullmatch(text)
+        time_s = now_s - int(ago[1]) * _UNITS[ago[2]] if ago else datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
         raise CommandFailed(f"'{text}' is no time: write 2026-11-23T10:00:00, or 45m, 2h, 3d for so long ago") from None
+    if time_s > now_s:
+        raise CommandFailed(f"'{text}' is in the future; it is {moment_text(now_s)} now")
+    return time_s
+
+
+def moment_text(time_s: float) -> str:
+    """Return a time in seconds since 1970 as people read it, in the local zone."""
+    return datetime.fromtimestamp(time_s).astimezone().isoformat(" ", "seconds")
