@@ -175,7 +175,10 @@ class NotSupported(PercaleError):
 
 
 class StoreUnavailable(PercaleError):
-    """The backend's fault: the datastore cannot be reached, opened or written; nothing was changed."""
+    """The backend's fault: the datastore cannot be reached, opened or written.
+
+    A write whose answer was lost may have been done all the same; the text says then that its outcome is not known.
+    """
 
 
 class Unauthorized(StoreUnavailable):
