@@ -191,11 +191,11 @@ class Unauthorized(StoreUnavailable):
 
 
 class Compacted(PercaleError):
-    """The backend's fault: history before ``revision`` is gone; the watcher must list again."""
+    """The backend's fault: history before ``revision`` is gone; a watcher must list again, a reader ask for less."""
 
     def __init__(self, revision: int) -> None:
         self.revision = revision
-        super().__init__(f"history before revision {revision} has been compacted; list again and watch from there")
+        super().__init__(f"history before revision {revision} has been compacted")
 
 
 class FutureRevision(PercaleError):

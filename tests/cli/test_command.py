@@ -15,8 +15,8 @@ FLAGS = (
 )
 
 
-def read(*words):
-    arguments = Arguments()
+def read(*words, command="calicoctl get"):
+    arguments = Arguments(command)
     read_arguments(words, FLAGS, arguments)
     return arguments
 
@@ -91,6 +91,35 @@ def test_refusals_are_calicoctls(words, text):
     with pytest.raises(CommandFailed) as failure:
         read(*words)
     assert failure.value.text == text
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("--seconds=x", 'invalid argument "x" for "--seconds" flag: not a whole number'),
+        ("--seconds=1.5", 'invalid argument "1.5" for "--seconds" flag: not a whole number'),
+        ("--seconds=" + "9" * 19, f'invalid argument "{"9" * 19}" for "--seconds" flag: too large a number'),
+        ("--all=maybe", 'invalid argument "maybe" for "-A, --all" flag: neither true nor false'),
+    ],
+)
+def test_refusals_in_our_name_are_ours(word, reason):
+    """By its own name the program does not speak of the parser that calicoctl is made with."""
+    with pytest.raises(CommandFailed) as failure:
+        read(word, command="percale get")
+    assert failure.value.text == reason
+
+
+def test_a_large_number():
+    """The largest number of 18 digits is still one."""
+    assert read("--seconds=" + "9" * 18).number("seconds") == 10**18 - 1
+
+
+@pytest.mark.parametrize(("command", "status"), [("percale get", 1), ("percale diff", 2)])
+def test_status_of_a_command_line_that_cannot_be_read(command, status):
+    """It is 1, but 2 where 1 means a difference."""
+    with pytest.raises(CommandFailed) as failure:
+        read("--bogus", command=command)
+    assert failure.value.status == status
 
 
 @pytest.mark.parametrize(

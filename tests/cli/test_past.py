@@ -79,6 +79,53 @@ class TestPast:
         assert changed("diff", "--from", "7", "--to", "7")[:2] == (0, "")
         assert changed("diff", "--from", "70")[0] == 2
 
+    def test_diff_up_to_now(self, changed):
+        """Without an end the comparison is with what is there now."""
+        assert changed("diff", "--from", "7")[0] == 1
+        assert changed("diff", "--from", "8")[:2] == (0, "")
+
+    @pytest.mark.parametrize(
+        ("words", "text"),
+        [
+            ((), "compare either files"),
+            (("--to", "7"), "compare either files"),
+            (("-f", "set.yaml", "--from", "7"), "compare either files"),
+            (("-f", "set.yaml", "--to", "7"), "compare either files"),
+            (("set.yaml",), "diff takes no names, and 'set.yaml' is one: name files behind -f"),
+            (("--from", "x"), 'invalid argument "x" for "--from" flag: not a whole number'),
+            (("--from", "0"), "--from: there is no revision 0; the first one is 1"),
+            (("--from", "7", "--to", "0"), "--to: there is no revision 0; the first one is 1"),
+            (("--from", "-1"), "--from: there is no revision -1; the first one is 1"),
+            (("--from", "7", "--to", "9"), "revision 9 is in the future; the newest is 8"),
+            (("--bogus",), "unknown flag: --bogus"),
+            (("-f", "absent.yaml"), "failed to execute command: open absent.yaml: no such file or directory"),
+            (("-f", "set.yaml", "-n", "x"), "set.yaml:1: GlobalNetworkSet offices: GlobalNetworkSet is not namespaced"),
+            (("--from", "7", "-c", "absent.cfg"), "Error reading config file: absent.cfg"),
+        ],
+    )
+    def test_trouble_with_diff(self, changed, words, text):
+        """Whatever keeps the two sides from being compared has a status of its own."""
+        status, out, err = changed("diff", *words)
+        assert (status, out) == (2, "")
+        assert err.startswith(text)
+
+    @pytest.mark.parametrize(
+        "words", [("get", KIND, "--revision", "6"), ("get", KIND, "--at", "30d"), ("diff", "--from", "6")]
+    )
+    def test_reading_behind_the_border(self, changed, words):
+        """Who asks for history that was forgotten is told what is left, and from when it is."""
+        changed("datastore", "compact", "--revision", "7")
+        status, out, err = changed(*words)
+        assert (status, out) == (2 if words[0] == "diff" else 1, "")
+        assert re.fullmatch(
+            r"history before revision 7 has been compacted; the oldest that can be read is revision 7, of 20.*\n", err
+        )
+
+    def test_forgetting_what_is_forgotten(self, changed):
+        """Who forgets history twice is told so, and gets no advice for readers."""
+        changed("datastore", "compact", "--revision", "7")
+        assert changed("datastore", "compact", "--revision", "6")[2] == "history before revision 7 has been compacted\n"
+
     def test_diff_of_files(self, changed):
         """A file that is not applied yet differs, an applied one does not."""
         assert changed("diff", "-f", "set.yaml")[0] == 1

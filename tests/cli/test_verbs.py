@@ -150,6 +150,13 @@ def test_explain_as_json(shop):
     assert answer["verdict"] == "deny"
 
 
+def test_explain_at_a_revision_that_was_forgotten(shop):
+    """A question about history that is gone is answered with what is left."""
+    assert shop("datastore", "compact", "--revision", "6").status == 0
+    ran = shop("explain", "tcp", "shop/web", "to", "shop/db:5432", "--revision", "5")
+    assert ran.err.startswith("history before revision 6 has been compacted; the oldest that can be read is revision 6")
+
+
 def test_explain_at_a_revision(shop):
     """A question about the past is answered from the past."""
     before = json.loads(shop("get", "np", "-A", "-o", "json").out)["metadata"]["resourceVersion"]
@@ -400,7 +407,7 @@ def test_status_of_an_agent(percale, answering):
         ("--endpoint-to-host-action=Reject", "'Reject' is not one of Drop, Accept, Return"),
         ("--interface-prefix=", "an empty prefix"),
         ("--resync-seconds=0", "0 is less than 1"),
-        ("--resync-seconds=x", "invalid syntax"),
+        ("--resync-seconds=x", "not a whole number"),
     ],
 )
 def test_agent_refuses(percale, flag, text):

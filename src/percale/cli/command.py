@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _CALICOS_NAMES = ("calicoctl", "kubectl-calico")
+_TROUBLE = {"diff": 2}  # as with diff(1), where 1 means that there is a difference
 
 
 class CommandFailed(Exception):
@@ -140,6 +141,16 @@ class Arguments:
         self.positionals: list[str] = []
         self._values: dict[str, list[str]] = {}
 
+    @property
+    def program(self) -> str:
+        """The name that the program goes by, empty where there is none."""
+        return self.command.partition(" ")[0]
+
+    @property
+    def trouble(self) -> int:
+        """The exit status of a command line that cannot be read."""
+        return _TROUBLE.get(self.command.partition(" ")[2], 1)
+
     def add(self, flag: Flag, value: str) -> None:
         """Take one more value of a flag."""
         self._values.setdefault(flag.name, []).append(value)
@@ -189,6 +200,7 @@ def read_arguments(words: Iterable[str], flags: Iterable[Flag], arguments: Argum
         reader.read_word()
 
 
+_MOST_DIGITS = 18  # of a number that 64 bits hold
 _ARROW = "->"  # stands between the two ends of a flow
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
@@ -223,10 +235,10 @@ class _Reader:
     def _read_long(self, word: str) -> None:
         name, equals, value = word[2:].partition("=")
         if not name or name[0] == "-":
-            raise CommandFailed(f"bad flag syntax: {word}")
+            raise self._failed(f"bad flag syntax: {word}")
         flag = self._long.get(name)
         if flag is None:
-            raise CommandFailed(f"unknown flag: --{name}")
+            raise self._failed(f"unknown flag: --{name}")
         if not equals:
             value = self._next_value(flag, f"--{name}")
         self._take(flag, value)
@@ -236,7 +248,7 @@ class _Reader:
         while letters:
             flag = self._short.get(letters[0])
             if flag is None:
-                raise CommandFailed(f"unknown shorthand flag: {letters[0]!r} in {word}")
+                raise self._failed(f"unknown shorthand flag: {letters[0]!r} in {word}")
             rest = letters[1:]
             if len(rest) > 1 and rest[0] == "=":
                 value, rest = rest[1:], ""
@@ -251,23 +263,32 @@ class _Reader:
         if not flag.value:
             return "true"
         if not self.words:
-            raise CommandFailed(f"flag needs an argument: {spelling}")
+            raise self._failed(f"flag needs an argument: {spelling}")
         return self.words.pop()
 
     def _take(self, flag: Flag, value: str) -> None:
-        reason = ""
-        if flag.number and not _is_number(value):
-            reason = f"strconv.ParseInt: parsing {_quoted(value)}: invalid syntax"
-        elif not flag.value and value not in _TRUE + _FALSE:
-            reason = f"strconv.ParseBool: parsing {_quoted(value)}: invalid syntax"
-        if reason:
-            raise CommandFailed(f'invalid argument {_quoted(value)} for "{flag.spelling}" flag: {reason}')
+        fault = _fault(flag, value)
+        if fault is not None:
+            calicos, own = fault
+            reason = calicos if is_calicos(self.arguments.program) else own
+            raise self._failed(f'invalid argument {_quoted(value)} for "{flag.spelling}" flag: {reason}')
         self.arguments.add(flag, value)
 
+    def _failed(self, text: str) -> CommandFailed:
+        return CommandFailed(text, status=self.arguments.trouble)
 
-def _is_number(text: str) -> bool:
-    digits = text[1:] if text[:1] in ("+", "-") else text
-    return digits.isascii() and digits.isdecimal()
+
+def _fault(flag: Flag, value: str) -> tuple[str, str] | None:
+    """What is wrong with a flag's value, in the words of calicoctl's parser and in ours."""
+    if flag.number:
+        digits = value[1:] if value[:1] in ("+", "-") else value
+        if not (digits.isascii() and digits.isdecimal()):
+            return f"strconv.ParseInt: parsing {_quoted(value)}: invalid syntax", "not a whole number"
+        if len(digits) > _MOST_DIGITS:
+            return f"strconv.ParseInt: parsing {_quoted(value)}: value out of range", "too large a number"
+    elif not flag.value and value not in _TRUE + _FALSE:
+        return f"strconv.ParseBool: parsing {_quoted(value)}: invalid syntax", "neither true nor false"
+    return None
 
 
 def _quoted(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
 from percale.cli.difference import difference
+from percale.cli.moments import reading_past
 from percale.cli.outcomes import print_problems
 from percale.cli.session import Session
 from percale.cli.stores import keyvalue_of
@@ -31,7 +32,6 @@ COMMAND = Command(
         Flag("to", value="N", number=True, text="the newer revision (default: the newest)"),
         CONFIG,
     ),
-    most=0,
     example="diff -f policy.yaml",
 )
 
@@ -41,18 +41,30 @@ _EQUAL, _DIFFERENT, _TROUBLE = 0, 1, 2
 def run(call: Call) -> int:
     """Print the differences and return what diff(1) returns."""
     arguments = call.arguments
-    if arguments.given("from") == arguments.given("filename"):
-        raise CommandFailed("compare either files (-f) or revisions (--from, --to)", status=_TROUBLE)
     try:
+        _check(arguments)
         with Session(arguments) as session:
             session.check_version()
             if arguments.given("filename"):
                 return _compare_files(session, arguments)
-            return _compare_revisions(keyvalue_of(session.client), arguments.number("from"), arguments.number("to"))
+            with reading_past(session.client):
+                return _compare_revisions(keyvalue_of(session.client), arguments)
     except PercaleError as error:
         raise CommandFailed(str(error), status=_TROUBLE) from error
     except CommandFailed as failure:
         raise CommandFailed(failure.text, status=_TROUBLE, problems=failure.problems) from failure
+
+
+def _check(arguments: Arguments) -> None:
+    """Raise CommandFailed where the arguments say no comparison, or two."""
+    if arguments.positionals:
+        raise CommandFailed(f"diff takes no names, and {arguments.positionals[0]!r} is one: name files behind -f")
+    files, revisions = arguments.given("filename"), [name for name in ("from", "to") if arguments.given(name)]
+    if files == bool(revisions) or revisions == ["to"]:
+        raise CommandFailed("compare either files (-f) or revisions (--from, --to)")
+    for name in revisions:
+        if arguments.number(name) < 1:
+            raise CommandFailed(f"--{name}: there is no revision {arguments.text(name)}; the first one is 1")
 
 
 def _compare_files(session: Session, arguments: Arguments) -> int:
@@ -72,9 +84,9 @@ def _compare_files(session: Session, arguments: Arguments) -> int:
     return _DIFFERENT if any(change.action != "keep" for change in plan.changes) else _EQUAL
 
 
-def _compare_revisions(store: KeyValue, older: int, newer: int) -> int:
+def _compare_revisions(store: KeyValue, arguments: Arguments) -> int:
     different = False
-    for line in _changes(store, older, newer or store.revision):
+    for line in _changes(store, arguments.number("from"), arguments.number("to") or store.revision):
         different = True
         print(line)
     return _DIFFERENT if different else _EQUAL

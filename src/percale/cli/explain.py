@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
+from percale.cli.moments import reading_past
 from percale.cli.session import Session
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def run(call: Call) -> int:
     asked = parse_question(question)
     with Session(arguments) as session:
         session.check_version()
-        explanation = _explained(session.client, asked, arguments.text("revision"))
+        with reading_past(session.client):
+            explanation = _explained(session.client, asked, arguments.text("revision"))
     if form == "json":
         import msgspec
 

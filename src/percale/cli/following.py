@@ -38,7 +38,7 @@ def follow(session: Session, targets: Sequence[Target], arguments: Arguments) ->
                     write(watch.poll() or ())
                     sys.stdout.flush()
             except Compacted as compacted:
-                print(f"{compacted}: this is done now", file=sys.stderr)
+                print(f"{compacted}; all is listed again", file=sys.stderr)
 
 
 def _printer(form: str, kind: str, session: Session) -> Print:

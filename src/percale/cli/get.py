@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed, Flag
-from percale.cli.moments import MOMENT_FLAGS, chosen_revision
+from percale.cli.moments import MOMENT_FLAGS, chosen_revision, reading_past
 from percale.cli.outcomes import print_problems
 from percale.cli.output import FORMATS, Result, Surroundings, printer
 from percale.cli.session import Session
@@ -62,7 +62,9 @@ def run(call: Call) -> int:
             from percale.cli.following import follow
 
             return follow(session, targets, arguments)
-        results, errors = _found(targets, session.client, arguments, chosen_revision(session.client, arguments))
+        with reading_past(session.client):
+            revision = chosen_revision(session.client, arguments)
+        results, errors = _found(targets, session.client, arguments, revision)
         if results or not _is_table(arguments.text("output")):
             around = Surroundings(_shows_namespace(arguments), lambda: session.as_number)
             sys.stdout.writelines(write(results, around))
@@ -88,7 +90,8 @@ def _found(
     errors: list[PercaleError] = []
     for target in targets:
         try:
-            results.append(_one(target.at_home(arguments), client, arguments, revision))
+            with reading_past(client):
+                results.append(_one(target.at_home(arguments), client, arguments, revision))
         except PercaleError as error:
             errors.append(error)
     return results, errors

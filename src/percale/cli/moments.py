@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from percale.cli.command import Arguments, CommandFailed, Flag
+from percale.errors import Compacted, PercaleError
 
 if TYPE_CHECKING:
     from percale.client import Client
 
-__all__ = ["MOMENT_FLAGS", "chosen_revision", "moment_text", "seconds_of"]
+__all__ = ["MOMENT_FLAGS", "chosen_revision", "moment_text", "reading_past", "seconds_of"]
 
 MOMENT_FLAGS = (
     Flag("revision", value="N", text="as it was at this revision of the datastore", own=True),
@@ -34,6 +37,22 @@ def chosen_revision(client: Client, arguments: Arguments) -> str:
     from percale.cli.stores import keyvalue_of
 
     return str(keyvalue_of(client).revision_at(seconds_of(arguments.text("at"), time.time())))
+
+
+@contextmanager
+def reading_past(client: Client) -> Iterator[None]:
+    """Tell a reader of history that is gone the oldest revision that is left, and where the store knows it, its time.
+
+    Raises PercaleError for Compacted.
+    """
+    try:
+        yield
+    except Compacted as compacted:
+        from percale.cli.stores import keyvalue_of
+
+        store, oldest = keyvalue_of(client), compacted.revision
+        when = f", of {moment_text(store.revision_time(oldest))}" if store.keeps_times else ""
+        raise PercaleError(f"{compacted}; the oldest that can be read is revision {oldest}{when}") from compacted
 
 
 def seconds_of(text: str, now_s: float) -> float:
