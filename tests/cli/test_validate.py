@@ -78,3 +78,17 @@ def test_another_format_is_refused(capsys, tmp_path):
     (tmp_path / "a.yaml").write_text(GOOD)
     assert main(["validate", "-f", str(tmp_path), "-o", "xml"]) == 1
     assert capsys.readouterr().err == "unrecognized output format 'xml', expected one of: text, json, sarif\n"
+
+
+@pytest.mark.parametrize("verb", ["validate", "apply", "diff", "get"])
+def test_a_file_that_is_not_utf8_is_told_once(verb, capsys, tmp_path, monkeypatch):
+    """What is wrong and what to do stand once, then what calicoctl would say."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERCALE_DATASTORE", str(tmp_path / "store"))
+    (tmp_path / "x.yaml").write_bytes(b"kind: \xff\n")
+    assert main([verb, "-f", "x.yaml"], program="percale") == (2 if verb == "diff" else 1)
+    assert capsys.readouterr().err == (
+        "x.yaml:1: not UTF-8\n"
+        "    save the file as UTF-8\n"
+        "failed to execute command: error converting YAML to JSON: yaml: invalid leading UTF-8 octet\n"
+    )

@@ -200,6 +200,31 @@ class TestStream:
         """The line of the first wrong byte is named."""
         assert refused(b"kind: Tier\nname: \xff\n") == ["x.yaml:2: not UTF-8\n    save the file as UTF-8"]
 
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            (b"\xff\n", "invalid leading UTF-8 octet"),
+            (b"\xc3\n", "invalid trailing UTF-8 octet"),
+            (b"\xc3", "incomplete UTF-8 octet sequence"),
+        ],
+    )
+    def test_text_that_is_not_utf8_is_told_as_calico_does(self, name, reason):
+        """Calico's own words are those of libyaml, by which byte is wrong."""
+        with pytest.raises(DocumentError) as error:
+            read_documents(b"name: " + name)
+        assert error.value.calico_text == f"error converting YAML to JSON: yaml: {reason}"
+
+    def test_entries_that_are_no_resources(self):
+        """What is wrong with several entries of one line is told once, in other lines again."""
+        lines = [text.partition(": ")[0] for text in refused("[1, two,\n3]")]
+        assert lines == ["x.yaml:1", "x.yaml:2"]
+
+    def test_a_fault_that_calico_does_not_know(self):
+        """Where there are no words of Calico's, the message stands for them, without place and advice."""
+        with pytest.raises(DocumentError) as error:
+            read_documents("apiVersion: projectcalico.org/v3\nkind: TierList\nitems: {}\n", file="x.yaml")
+        assert error.value.calico_text == "items: expected a list of resources"
+
 
 class TestKinds:
     """Which resources are known."""

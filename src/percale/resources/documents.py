@@ -29,6 +29,12 @@ R = TypeVar("R", bound=Resource)
 
 _SEPARATOR = "\n---"
 _STEP = re.compile(r"\['(?P<key>.*?)'\]|\[(?P<index>\d+)\]|(?P<name>[^.\[\]]+)")
+_NOT_UTF_8 = {
+    "invalid continuation byte": "invalid trailing UTF-8 octet",
+    "unexpected end of data": "incomplete UTF-8 octet sequence",
+}
+"""What Python calls a fault of the encoding, and what libyaml's reader does; it names the place as little."""
+_NOT_UTF_8_ELSE = "invalid leading UTF-8 octet"
 _LIST_MEMBERS = {"kind", "apiVersion", "metadata", "items"}
 
 
@@ -45,7 +51,7 @@ class DocumentError(ValidationError):
     @property
     def calico_text(self) -> str:
         """What Calico's command line says of the fault that keeps it from reading the text."""
-        return self._decisive.calico_reason or str(self._decisive) if self._decisive else ""
+        return self._decisive.calico_reason or self._decisive.message if self._decisive else ""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -97,19 +103,16 @@ def _read(text: str | bytes, stream: _Stream) -> list[Document]:
     try:
         content = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise DocumentError(
-            [
-                Problem(
-                    path="",
-                    message="not UTF-8",
-                    hint="save the file as UTF-8",
-                    rule="yaml",
-                    file=stream.file,
-                    line=line,
-                )
-            ]
-        ) from None
+        wrong = Problem(
+            path="",
+            message="not UTF-8",
+            hint="save the file as UTF-8",
+            rule="yaml",
+            file=stream.file,
+            line=error.object.count(b"\n", 0, error.start) + 1,
+            calico_reason=f"error converting YAML to JSON: yaml: {_NOT_UTF_8.get(error.reason, _NOT_UTF_8_ELSE)}",
+        )
+        raise DocumentError([wrong]) from None
     for number, (first_line, part) in enumerate(_split(content)):
         if number >= MAX_DOCUMENTS:
             stream.refuse(first_line, f"more than {MAX_DOCUMENTS} documents", "cut the file into several")
@@ -171,8 +174,12 @@ class _Stream:
     def refuse(self, line: int, message: str, hint: str, calico: str = "", column: int = 0) -> None:
         self._keep([_problem(line, message, hint, calico, column)])
 
-    def _keep(self, problems: list[Problem], subject: str = "") -> None:
-        self.problems += [problem.at(file=self.file, subject=subject) for problem in problems]
+    def _keep(self, problems: list[Problem]) -> None:
+        """Keep problems, but what is wrong in one line of several things only once."""
+        for problem in problems:
+            placed = problem.at(file=self.file)
+            if not self.problems or str(self.problems[-1]) != str(placed):
+                self.problems.append(placed)
 
     def _root(self, root: Node | None, problems: list[Problem], first_line: int) -> None:
         match root.value if root else None:
