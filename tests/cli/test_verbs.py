@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from percale.cli import get
+from percale.cli.main import main
 from percale.cli.verbs import VERBS, verbs_like
 from percale.plugins.protocol import listen
 
@@ -444,7 +445,7 @@ def test_cni_install(percale, tmp_path):
 
 def test_a_bug_is_one_line(percale, monkeypatch):
     """An error that nobody foresaw is one line that asks to be reported."""
-    monkeypatch.setattr(get, "printer", lambda form: 1 / 0)
+    monkeypatch.setattr(get, "printer", lambda form, program: 1 / 0)
     status, out, err = percale("get", "wep")
     assert (status, out) == (1, "")
     assert err.startswith("this is a bug of percale, please report it: ZeroDivisionError: ")
@@ -453,7 +454,7 @@ def test_a_bug_is_one_line(percale, monkeypatch):
 
 def test_a_bug_can_be_traced(percale, monkeypatch):
     """PERCALE_TRACEBACK lets it through."""
-    monkeypatch.setattr(get, "printer", lambda form: 1 / 0)
+    monkeypatch.setattr(get, "printer", lambda form, program: 1 / 0)
     monkeypatch.setenv("PERCALE_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         percale("get", "wep")
@@ -461,7 +462,7 @@ def test_a_bug_can_be_traced(percale, monkeypatch):
 
 def test_interruption(percale, monkeypatch):
     """Ctrl-C ends with the status that a shell expects, without a word."""
-    monkeypatch.setattr(get, "printer", lambda form: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(get, "printer", lambda form, program: os.kill(os.getpid(), signal.SIGINT))
     # A shell starts what it puts in the background deaf to Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -553,3 +554,25 @@ def test_addresses_that_cool_down(allocated):
     assert percale("ipam", "show", f"--ip={old}") == (0, f"{old} is not assigned\n", "")
     assert percale("ipam", "release", f"--ip={old}") == (1, "", f"IP address {old} is not assigned\n")
     assert f"{old} (handle none): cools down\n" in percale("ipam", "check", "--show-all-ips").out
+
+
+@pytest.mark.parametrize(
+    ("words", "formats"),
+    [
+        (("get", "tiers"), "ps, wide, yaml, json, custom-columns=, go-template=, go-template-file="),
+        (("explain", "tcp", "shop/web", "to", "shop/db:5432"), "text, json"),
+        (("status",), "text, json"),
+        (("validate", "-f", "absent.yaml"), "text, json, sarif"),
+    ],
+)
+def test_a_format_that_does_not_exist(percale, words, formats):
+    """Whoever mistypes a format is told those that exist."""
+    ran = percale(*words, "-o", "foo")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == f"unrecognized output format 'foo', expected one of: {formats}\n"
+
+
+def test_a_format_that_calicoctl_does_not_have(capsys):
+    """By a name of Calico's the refusal is calicoctl's."""
+    assert main(("get", "tiers", "-o", "foo"), program="calicoctl") == 1
+    assert capsys.readouterr().err == "unrecognized output format 'foo'\n"

@@ -77,7 +77,7 @@ def run(call: Call) -> int:
 
         around = Surroundings(False, lambda: session.as_number)
         print("===")
-        print("".join(printer("json")([cluster], around)))
+        print("".join(printer("json", call.program)([cluster], around)))
         print("===")
         print(json.dumps(_ipam(keyvalue_of(session.client), renamed), indent=2))
     return 0

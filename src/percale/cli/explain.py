@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
+from percale.cli.formats import TEXT_OR_JSON, unknown_format
 from percale.cli.moments import reading_past
 from percale.cli.session import Session
 
@@ -47,8 +48,8 @@ def run(call: Call) -> int:
     """Print the explanation; the status is 0 for an answered question, whatever the verdict."""
     arguments = call.arguments
     form = arguments.text("output", "text")
-    if form not in ("text", "json"):
-        raise CommandFailed(f"unrecognized output format '{form}'")
+    if form not in TEXT_OR_JSON:
+        raise unknown_format(form, TEXT_OR_JSON, call.program)
     question = " ".join(arguments.positionals)
     if question.endswith(" -"):
         raise CommandFailed("the shell took '>' for itself: write 'to' for the arrow, or put the flow in quotes")

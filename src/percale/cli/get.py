@@ -48,7 +48,7 @@ COMMAND = Command(
 def run(call: Call) -> int:
     """Print what was asked for, then what is missing; 1 if anything is."""
     arguments = call.arguments
-    write = printer(arguments.text("output"))
+    write = printer(arguments.text("output"), call.program)
     with Session(arguments) as session:
         session.check_version()
         try:

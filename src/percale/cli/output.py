@@ -10,6 +10,7 @@ import msgspec
 
 from percale.cli.columns import Layout, layout_of
 from percale.cli.command import CommandFailed
+from percale.cli.formats import unknown_format
 from percale.cli.table import columns
 from percale.datastore.seams import ResourceList
 from percale.resources import Resource
@@ -34,7 +35,7 @@ FORMATS = ("ps", "wide", "yaml", "json", "custom-columns=", "go-template=", "go-
 """What may stand behind ``-o``."""
 
 
-def printer(form: str) -> Printer:
+def printer(form: str, program: str) -> Printer:
     """Return the printer of a format as written behind ``-o``; raises CommandFailed where there is none."""
     name, _, argument = form.partition("=")
     if form in ("", "ps"):
@@ -51,7 +52,7 @@ def printer(form: str) -> Printer:
         return _template(argument)
     if name == "go-template-file":
         return _template_file(argument)
-    raise CommandFailed(f"unrecognized output format '{form}'")
+    raise unknown_format(form, FORMATS, program)
 
 
 def _tables(

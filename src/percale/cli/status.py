@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from percale.cli.command import Arguments, Call, Command, CommandFailed, Flag
+from percale.cli.formats import TEXT_OR_JSON, unknown_format
 
 __all__ = ["COMMAND", "asked", "run"]
 
@@ -26,8 +27,8 @@ _TIMEOUT_S = 5.0
 def run(call: Call) -> int:
     """Print the agent's status; 1 if no agent answers, or the one that does could not program what it should."""
     form = call.arguments.text("output", "text")
-    if form not in ("text", "json"):
-        raise CommandFailed(f"unrecognized output format '{form}'")
+    if form not in TEXT_OR_JSON:
+        raise unknown_format(form, TEXT_OR_JSON, call.program)
     return _print(asked(call.arguments), as_json=form == "json")
 
 

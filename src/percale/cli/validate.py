@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from percale.cli.command import CONFIG, Arguments, Call, Command, CommandFailed, Flag
+from percale.cli.formats import unknown_format
 from percale.cli.outcomes import Outcome, print_problems, print_report, report
 from percale.cli.targets import FILE_FLAGS, NAMESPACE, NothingGiven, Target, read_targets
 from percale.cli.writing import attempted, given_targets
@@ -33,7 +34,7 @@ def run(call: Call) -> int:
     """Check what the files hold; 1 if anything is wrong."""
     form = call.arguments.text(_OUTPUT.name)
     if form not in ("", "text"):
-        return _for_programs(call.arguments, form)
+        return _for_programs(call, form)
     targets = given_targets(call.arguments)
     if targets is None:
         return 0
@@ -44,12 +45,12 @@ def run(call: Call) -> int:
     return print_report(report("validate", "validated", outcomes), outcomes)
 
 
-def _for_programs(arguments: Arguments, form: str) -> int:
+def _for_programs(call: Call, form: str) -> int:
     from percale.cli.findings import FORMATS
 
     if form not in FORMATS:
-        raise CommandFailed(f"unrecognized output format '{form}', expected one of: text, {', '.join(FORMATS)}")
-    problems = [problem for problem in _found(arguments) if problem.shown]
+        raise unknown_format(form, ("text", *FORMATS), call.program)
+    problems = [problem for problem in _found(call.arguments) if problem.shown]
     sys.stdout.write(FORMATS[form](problems))
     return 0 if all(problem.warning for problem in problems) else 1
 
