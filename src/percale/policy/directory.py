@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice
 
@@ -12,6 +11,7 @@ from percale.calc.cluster import Cluster
 from percale.calc.contributors import Contributor
 from percale.calc.host_state import EndpointID
 from percale.errors import Problem, ValidationError
+from percale.resources.spelling import closest
 from percale.resources.wep_names import endpoint_key
 
 __all__ = ["Directory", "spoken_name"]
@@ -57,7 +57,7 @@ class Directory:
     def _close(self, name: str) -> list[str]:
         namespace, slash, own = name.rpartition("/")
         similar = islice((each for each in self._by_workload if each[:1] == own[:1]), _COMPARED)
-        return [f"{namespace}{slash}{each}" for each in get_close_matches(own, similar) if self._called(each)]
+        return [f"{namespace}{slash}{each}" for each in closest(own, similar) if self._called(each)]
 
     @cached_property
     def _by_workload(self) -> Mapping[str, tuple[EndpointID, ...]]:

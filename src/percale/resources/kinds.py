@@ -166,9 +166,8 @@ def kind_named(alias: str) -> KindInfo | None:
 
 def kind_hint(word: str) -> str:
     """Return what to do about a word that names no kind: which one may be meant, else which ones there are."""
-    from difflib import get_close_matches  # slow to import; only the unlucky pay
+    from percale.resources.spelling import meant  # only the unlucky pay
 
     known = {info.kind.lower(): info.kind for info in _ALL if info.aliases}
     known |= {alias: info.kind for alias, info in _BY_ALIAS.items()}
-    close = get_close_matches(word.lower(), known, n=1)
-    return f"did you mean {known[close[0]]!r}?" if close else f"known kinds: {', '.join(dict.fromkeys(known.values()))}"
+    return meant(word, known) or f"known kinds: {', '.join(dict.fromkeys(known.values()))}"

@@ -17,6 +17,7 @@ from percale.resources.nodes import Member, Node, node_of, plain
 from percale.resources.presence import presence_problems
 from percale.resources.resource import Resource
 from percale.resources.scalars import text_of
+from percale.resources.spelling import meant
 from percale.resources.type_words import found_text, go_type, go_value, items_text, unmarshal_text, written
 
 __all__ = ["Place", "Reader", "read_json"]
@@ -342,11 +343,9 @@ def _zero(wanted: inspect.Type) -> Any:
 
 
 def _suggestion(name: str, owner: type, place: Place) -> str:
-    from difflib import get_close_matches  # slow to import; only the unlucky pay
-
     known = [field.encode_name for field in _fields(owner).values()]
-    if close := get_close_matches(name, known, n=1):
-        return f"did you mean {close[0]!r}?"
+    if question := meant(name, {each.lower(): each for each in known}):
+        return question
     if place.path in {"", "spec"}:
         from percale.resources.metadata import ObjectMeta
 

@@ -18,6 +18,7 @@ from msgspec import inspect as types
 
 from percale.errors import Problem, ValidationError
 from percale.resources.kinds import KINDS, KindInfo
+from percale.resources.spelling import meant
 
 __all__ = ["FieldNote", "field_note", "first_sentence", "present"]
 
@@ -95,12 +96,8 @@ def _kind(word: str) -> KindInfo:
 
 
 def _unknown(where: str, what: str, word: str, known: Mapping[str, str]) -> ValidationError:
-    from difflib import get_close_matches  # slow to import; only the unlucky pay
-
-    if close := get_close_matches(word.lower(), known, n=1):
-        hint = f"did you mean {known[close[0]]!r}?"
-    else:
-        hint = f"known here: {', '.join(dict.fromkeys(known.values()))}" if known else "there are no fields inside"
+    there = f"known here: {', '.join(dict.fromkeys(known.values()))}" if known else "there are no fields inside"
+    hint = meant(word, known) or there
     return ValidationError([Problem(path=where, message=f"unknown {what} {word!r}", hint=hint, rule="fields")])
 
 
