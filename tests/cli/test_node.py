@@ -241,7 +241,7 @@ def test_diagnostics_look_into_the_datastore_that_was_named(percale, tmp_path, m
 
     monkeypatch.setattr(node_diags, "_OUTPUTS", {})
     monkeypatch.setattr(node_diags, "_OWN", {"percale/datastore.txt": ("datastore", "check")})
-    assert percale("--datastore=other.db", "get", "tiers").status == 0
+    assert percale("--datastore=other.db", "datastore", "migrate", "unlock").status == 0
     assert percale("node", "diags", "--datastore=other.db").status == 0
     assert "other.db is whole" in members(tmp_path, "percale-diags-*.tar.gz")["percale/datastore.txt"]
 
@@ -288,6 +288,7 @@ def test_diagnostics_of_a_cluster(percale, tmp_path, monkeypatch):
     (tmp_path / "bin" / "kubectl").write_text(KUBECTL)
     (tmp_path / "bin" / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert percale("datastore", "migrate", "unlock").status == 0
     status, _, err = percale("cluster", "diags", "--since=5m", "--max-logs=2", "--focus-nodes=n3,n2")
     assert (status, err) == (0, "")
     found = members(tmp_path, "percale-cluster-diags-*.tar.gz")

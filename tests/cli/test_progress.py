@@ -57,7 +57,9 @@ def test_a_copy_on_a_terminal(tmp_path):
     """A copy whose standard error is a terminal shows its bar there, and its result on standard output."""
     command = [sys.executable, "-m", "percale.cli", "datastore", "copy", "--from", "a.db", "--to", "b.db"]
     environment = {**os.environ, "PYTHONPATH": SOURCE, "PERCALE_DATASTORE": "a.db"}
-    subprocess.run([*command[:3], "get", "tiers"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    subprocess.run(
+        [*command[:3], "datastore", "migrate", "unlock"], cwd=tmp_path, env=environment, check=True, capture_output=True
+    )
     ours, theirs = pty.openpty()
     try:
         done = subprocess.run(

@@ -510,6 +510,7 @@ def test_deleting_what_is_not_there(percale, tmp_path):
 def test_a_template_file_of_other_bytes(percale, tmp_path):
     """What is not UTF-8 in a template file is printed as a mark, and ends nothing."""
     (tmp_path / "t").write_bytes(b"\xff{{len .}}")
+    assert percale("datastore", "migrate", "unlock").status == 0
     assert percale("get", "tiers", "-o", "go-template-file=t") == (0, "\ufffd1", "")
     status, _, err = percale("get", "tiers", "-o", "go-template-file=.")
     assert (status, err) == (1, "read .: is a directory\n")

@@ -82,3 +82,19 @@ def test_impossible_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable, match=r"percale\.db"):
         make_folder(Location(tmp_path / "file" / "percale.db"))
+
+
+def test_vacant(tmp_path):
+    """Only a path at which a file can be made, and none is, is vacant."""
+    (tmp_path / "file").touch()
+    assert Location(tmp_path / "a" / "percale.db").is_vacant
+    assert not Location(tmp_path / "file").is_vacant
+    assert not Location(tmp_path / "file" / "percale.db").is_vacant
+
+
+def test_notice_of_a_vacant_place(tmp_path):
+    """What is not there, what makes it, and what else the machine has are told in one line."""
+    said = Location(tmp_path / "own", Path("/var/lib/percale/percale.db")).vacancy_notice
+    assert said.startswith(f"there is no datastore at {tmp_path / 'own'} yet: apply or create makes one")
+    assert said.endswith("; the one of this machine is /var/lib/percale/percale.db")
+    assert "\n" not in said

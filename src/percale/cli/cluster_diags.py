@@ -58,7 +58,7 @@ def run(call: Call) -> int:
     _check(arguments)
     print("Collecting diagnostics of the cluster ...")
     bundle = Bundle("percale-cluster-diags", arguments)
-    with Session(arguments) as session:
+    with Session(arguments, reading=True) as session:
         _add_resources(bundle, session.client)
     for name, words in _OWN.items():
         bundle.add_own(name, *words)

@@ -62,7 +62,7 @@ _TUNNELS = (
 
 def run(call: Call) -> int:
     """Print the export; raises CommandFailed where the datastore is not locked or a node has no Kubernetes name."""
-    with Session(call.arguments) as session:
+    with Session(call.arguments, reading=True) as session:
         session.check_version()
         cluster = session.cluster_information()
         if cluster.spec.datastore_ready is not False:

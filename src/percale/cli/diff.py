@@ -43,7 +43,7 @@ def run(call: Call) -> int:
     arguments = call.arguments
     try:
         _check(arguments)
-        with Session(arguments) as session:
+        with Session(arguments, reading=True) as session:
             session.check_version()
             if arguments.given("filename"):
                 return _compare_files(session, arguments)

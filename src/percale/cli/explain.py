@@ -56,7 +56,7 @@ def run(call: Call) -> int:
     from percale.policy.question import parse_question
 
     asked = parse_question(question)
-    with Session(arguments) as session:
+    with Session(arguments, reading=True) as session:
         session.check_version()
         with reading_past(session.client):
             explanation = _explained(session.client, asked, arguments.text("revision"))

@@ -49,7 +49,7 @@ def run(call: Call) -> int:
     """Print what was asked for, then what is missing; 1 if anything is."""
     arguments = call.arguments
     write = printer(arguments.text("output"), call.program)
-    with Session(arguments) as session:
+    with Session(arguments, reading=not arguments.switch("watch")) as session:
         session.check_version()
         try:
             targets = _targets(arguments)

@@ -36,7 +36,7 @@ def run(call: Call) -> int:
     (target,) = named_targets(call.arguments.positionals)
     target = target.at_home(call.arguments)
     key = Key(target.info.kind, target.namespace, target.name)
-    with Session(call.arguments) as session:
+    with Session(call.arguments, reading=True) as session:
         session.check_version()
         store = keyvalue_of(session.client)
         past = past_of(store, resource_path(key))

@@ -37,7 +37,7 @@ COMMAND = Command(
 def run(call: Call) -> int:
     """Print what was found; finding problems is success."""
     arguments = call.arguments
-    with Session(arguments) as session:
+    with Session(arguments, reading=True) as session:
         session.check_version()
         tunnels = list(tunnel_uses(session.client))
         workloads = list(workload_uses(session.client))

@@ -34,7 +34,7 @@ _BORROWED_HEADINGS = ("IP", "BORROWING-NODE", "BLOCK", "BLOCK OWNER", "TYPE", "A
 def run(call: Call) -> int:
     """Print the first of what the flags ask for."""
     arguments = call.arguments
-    with Session(arguments) as session:
+    with Session(arguments, reading=True) as session:
         session.check_version()
         ipam = Ipam.of(session.client.datastore)
         sys.stdout.writelines(_shown(ipam, arguments))

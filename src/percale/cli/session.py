@@ -9,6 +9,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from msgspec.structs import replace
+
 from percale.cli import announced
 from percale.cli.columns import DEFAULT_AS_NUMBER
 from percale.cli.command import Arguments
@@ -33,21 +35,30 @@ def opened(config: DatastoreConfig) -> Client:
 
 
 class Session:
-    """The client of one command."""
+    """The client of one command; one that is only ``reading`` makes no file where none is."""
 
-    def __init__(self, arguments: Arguments) -> None:
+    def __init__(self, arguments: Arguments, *, reading: bool = False) -> None:
         self._arguments = arguments
         self._opened: Client | None = None
+        self._noticed = False
         # Said at once, before anything is read, as calicoctl does.
-        self._config = datastore_config(arguments, os.environ)
+        self._config = replace(datastore_config(arguments, os.environ), create=not reading)
 
     @property
     def client(self) -> Client:
-        """The client, opened at the first use; raises PercaleError where that fails."""
+        """The client, opened at the first use; raises PercaleError where that fails.
+
+        What is to be noticed of the datastore is told when the command itself asks for it, behind its own faults.
+        """
+        client = self._open()
+        if client.notice and not self._noticed:
+            self._noticed = True
+            print(client.notice, file=sys.stderr)
+        return client
+
+    def _open(self) -> Client:
         if self._opened is None:
             self._opened = opened(self._config)
-            if self._opened.notice:
-                print(self._opened.notice, file=sys.stderr)
         return self._opened
 
     def cluster_information(self) -> ClusterInformation:
@@ -62,7 +73,7 @@ class Session:
         if self._arguments.switch("allow-version-mismatch"):
             return
         try:
-            version = self.cluster_information().spec.calico_version
+            version = self._open().get(ClusterInformation, "default").spec.calico_version
         except NotFound:
             return
         if version and not announced.same_version(version, announced.VERSION):

@@ -63,7 +63,7 @@ def _cluster_lines(call: Call) -> tuple[list[str], str, int]:
     from percale.errors import PercaleError
 
     try:
-        opened = Session(call.arguments)
+        opened = Session(call.arguments, reading=not call.arguments.given("poll"))
     except UnknownDatastore:
         return ["Unable to detect installed Calico version"], "", 0
     with opened as session:

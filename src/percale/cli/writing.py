@@ -33,7 +33,7 @@ def write_documents(
     Warnings and what was wrong with documents come first, each with its file and line, then what calicoctl says.
     """
     arguments = call.arguments
-    with Session(arguments) as session:
+    with Session(arguments, reading=arguments.switch(DRY_RUN.name)) as session:
         session.check_version()
         targets = given_targets(arguments)
         if targets is None:

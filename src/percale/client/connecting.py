@@ -39,7 +39,7 @@ def connect(
     """
     chosen = named_datastore(os.fspath(place) if place else os.environ.get(ENVIRONMENT, ""), os.environ)
     if chosen.type == EMBEDDED:
-        return _embedded(chosen.path, writer, durability, addresses)
+        return _embedded(chosen.path, writer, durability=durability, addresses=addresses)
     return OPENERS[chosen.type](chosen)
 
 
@@ -51,16 +51,24 @@ def open_client(keyvalue: KeyValue, *, addresses: Addresses | None = None, notic
 
 
 def _embedded(
-    path: str, writer: str, durability: Literal["NORMAL", "FULL"] = "NORMAL", addresses: Addresses | None = None
+    path: str,
+    writer: str,
+    *,
+    create: bool = True,
+    durability: Literal["NORMAL", "FULL"] = "NORMAL",
+    addresses: Addresses | None = None,
 ) -> Client:
     from percale.datastore.identity import identity
     from percale.datastore.location import locate, make_folder
     from percale.datastore.sqlite import SQLiteKeyValue
 
     place = locate(path or None)
-    make_folder(place)
-    keyvalue = SQLiteKeyValue(place.path, durability=durability, writer=partial(identity, writer))
-    notice = place.notice if place.hidden and _is_empty(keyvalue) else ""
+    if not create and place.is_vacant:
+        keyvalue, notice = SQLiteKeyValue(None), place.vacancy_notice
+    else:
+        make_folder(place)
+        keyvalue = SQLiteKeyValue(place.path, durability=durability, writer=partial(identity, writer))
+        notice = place.notice if place.hidden and _is_empty(keyvalue) else ""
     client = open_client(keyvalue, addresses=addresses, notice=notice)
     try:
         client.initialise()
@@ -111,8 +119,9 @@ def _kubernetes(config: DatastoreConfig) -> Client:
 
 
 OPENERS: Mapping[str, Callable[[DatastoreConfig], Client]] = {
-    EMBEDDED: lambda config: _embedded(config.path, config.writer),
+    EMBEDDED: lambda config: _embedded(config.path, config.writer, create=config.create),
     ETCD: _etcd,
     KUBERNETES: _kubernetes,
 }
-"""How a datastore of each type is opened; a file is made ready, a cluster is left as it is. All raise PercaleError."""
+"""How a datastore of each type is opened; a file is made ready, and before that
+made if the config says so; a cluster is left as it is. All raise PercaleError."""

@@ -56,13 +56,15 @@ class DatastoreConfig(msgspec.Struct, frozen=True):
     """The datastore's type (``sqlite``, ``etcdv3`` or ``kubernetes``), and what reaching it needs by Calico's names.
 
     ``path`` is the file of the embedded store, empty for the usual place. ``writer`` is the program that writes, for
-    datastores that keep it.
+    datastores that keep it. Without ``create`` a file that is not there stays absent, and a new store in memory stands
+    in for it.
     """
 
     type: str = EMBEDDED
     path: str = ""
     settings: Mapping[str, str] = {}
     writer: str = ""
+    create: bool = True
 
     def setting(self, name: str) -> str:
         """Return one setting, empty where it is not made."""

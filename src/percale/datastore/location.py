@@ -32,6 +32,21 @@ class Location(msgspec.Struct, frozen=True):
             return ""
         return f"using your own datastore {self.path}, which is empty; the one of this machine is {self.hidden}"
 
+    @property
+    def is_vacant(self) -> bool:
+        """Whether no file is there, and none is kept from this user."""
+        try:
+            self.path.stat()
+        except OSError as error:
+            return isinstance(error, FileNotFoundError)
+        return False
+
+    @property
+    def vacancy_notice(self) -> str:
+        """One line for a user who reads where no file is."""
+        other = f"; the one of this machine is {self.hidden}" if self.hidden else ""
+        return f"there is no datastore at {self.path} yet: apply or create makes one, and so does the agent{other}"
+
 
 def locate(
     path: str | os.PathLike[str] | None = None,
@@ -54,7 +69,9 @@ def make_folder(location: Location) -> None:
     try:
         location.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"cannot make a folder for the datastore {location.path}: {error}") from error
+        folder = location.path.parent
+        reason = f"{folder} is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise StoreUnavailable(f"cannot make a folder for the datastore {location.path}: {reason}") from error
 
 
 def _is_writable(file: Path) -> bool:
