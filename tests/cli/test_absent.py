@@ -56,7 +56,7 @@ def test_what_is_in_the_way_is_told(percale, folder):
     """A path that can never hold a file is no absent datastore."""
     ran = percale("get", "tiers", "--datastore", "set.yaml/store.db")
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err == "cannot make a folder for the datastore set.yaml/store.db: set.yaml is no folder\n"
+    assert ran.err == "cannot open the datastore set.yaml/store.db: Not a directory\n"
 
 
 def test_writing_makes_the_file(percale, folder):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from percale.client import DatastoreConfig, connect
+from percale.client import DatastoreConfig, connect, connecting
 from percale.client.datastore_config import named_datastore, variables_of
 from percale.errors import Refused
 
@@ -19,10 +19,8 @@ def test_etcd_is_opened_by_its_urls():
 
 def test_kubernetes_is_refused_with_what_can_be_used(tmp_path):
     """What another type than these needs is said."""
-    from percale.client.connecting import OPENERS
-
     with pytest.raises(Refused, match="use etcd or the embedded datastore"):
-        OPENERS["kubernetes"](DatastoreConfig("kubernetes"))
+        connecting.OPENERS["kubernetes"](DatastoreConfig("kubernetes"))
 
 
 @pytest.mark.parametrize(
@@ -62,3 +60,24 @@ def test_text_of_a_key_is_not_handed_on():
     config = DatastoreConfig("etcdv3", settings={"etcdEndpoints": "https://192.0.2.1:2379", "etcdKey": "PEM"})
     with pytest.raises(Refused, match="etcdKey cannot be handed on"):
         variables_of(config)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:2379", "etcd-1.example:2379"])
+def test_server_without_a_scheme(text, tmp_path, monkeypatch):
+    """What looks like a server is not taken for a file by mistake; a file that is there is one."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match=f"Write http://{text} or https://{text}"):
+        named_datastore(text, {})
+    assert named_datastore(f"./{text}", {}).type == "sqlite"
+    (tmp_path / text).touch()
+    assert named_datastore(text, {}).type == "sqlite"
+
+
+def test_reading_what_may_not_be_written(tmp_path, monkeypatch):
+    """Who may only read a file reads it, and does not try to make it ready."""
+    connect(tmp_path / "store").close()
+    monkeypatch.setattr(connecting.os, "access", lambda path, mode: mode != os.W_OK)
+    with connecting.OPENERS["sqlite"](DatastoreConfig(path=str(tmp_path / "store"), reading=True)) as client:
+        assert len(client.list("Tier").items) == 3
+        with pytest.raises(Refused, match="opened for reading only"):
+            client.datastore.keyvalue.put("/a", b"")

@@ -10,7 +10,7 @@ import pytest
 
 from percale.datastore import location
 from percale.datastore.location import Location, locate, make_folder
-from percale.errors import StoreUnavailable
+from percale.errors import Refused, StoreUnavailable
 
 
 @pytest.fixture
@@ -98,3 +98,9 @@ def test_notice_of_a_vacant_place(tmp_path):
     assert said.startswith(f"there is no datastore at {tmp_path / 'own'} yet: apply or create makes one")
     assert said.endswith("; the one of this machine is /var/lib/percale/percale.db")
     assert "\n" not in said
+
+
+def test_folder_is_no_datastore(tmp_path):
+    """Where a folder is no file can be."""
+    with pytest.raises(Refused, match="is a folder, and a datastore is a file"):
+        locate(tmp_path)

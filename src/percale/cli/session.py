@@ -42,7 +42,7 @@ class Session:
         self._opened: Client | None = None
         self._noticed = False
         # Said at once, before anything is read, as calicoctl does.
-        self._config = replace(datastore_config(arguments, os.environ), create=not reading)
+        self._config = replace(datastore_config(arguments, os.environ), reading=reading)
 
     @property
     def client(self) -> Client:

@@ -54,7 +54,7 @@ def _embedded(
     path: str,
     writer: str,
     *,
-    create: bool = True,
+    reading: bool = False,
     durability: Literal["NORMAL", "FULL"] = "NORMAL",
     addresses: Addresses | None = None,
 ) -> Client:
@@ -63,13 +63,17 @@ def _embedded(
     from percale.datastore.sqlite import SQLiteKeyValue
 
     place = locate(path or None)
-    if not create and place.is_vacant:
-        keyvalue, notice = SQLiteKeyValue(None), place.vacancy_notice
-    else:
-        make_folder(place)
-        keyvalue = SQLiteKeyValue(place.path, durability=durability, writer=partial(identity, writer))
-        notice = place.notice if place.hidden and _is_empty(keyvalue) else ""
-    client = open_client(keyvalue, addresses=addresses, notice=notice)
+    if reading and place.is_vacant:
+        return _initialised(open_client(SQLiteKeyValue(None), addresses=addresses, notice=place.vacancy_notice))
+    if reading and not os.access(place.path, os.W_OK):
+        return open_client(SQLiteKeyValue(place.path, read_only=True), addresses=addresses)
+    make_folder(place)
+    keyvalue = SQLiteKeyValue(place.path, durability=durability, writer=partial(identity, writer))
+    notice = place.notice if place.hidden and _is_empty(keyvalue) else ""
+    return _initialised(open_client(keyvalue, addresses=addresses, notice=notice))
+
+
+def _initialised(client: Client) -> Client:
     try:
         client.initialise()
     except BaseException:
@@ -119,9 +123,8 @@ def _kubernetes(config: DatastoreConfig) -> Client:
 
 
 OPENERS: Mapping[str, Callable[[DatastoreConfig], Client]] = {
-    EMBEDDED: lambda config: _embedded(config.path, config.writer, create=config.create),
+    EMBEDDED: lambda config: _embedded(config.path, config.writer, reading=config.reading),
     ETCD: _etcd,
     KUBERNETES: _kubernetes,
 }
-"""How a datastore of each type is opened; a file is made ready, and before that
-made if the config says so; a cluster is left as it is. All raise PercaleError."""
+"""How a datastore of each type is opened; a file is made ready, a cluster is left as it is. All raise PercaleError."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -48,6 +49,7 @@ VARIABLES = {
     "calicoAPIGroup": "CALICO_API_GROUP",
 }
 """Calico's settings of a datastore, each with the environment variable that makes it."""
+_SERVER = re.compile(r"[\w.-]+:[0-9]+")
 _PREFIX = "CALICO_"
 _ONLY_PREFIXED = {"k8sAPIToken"}
 
@@ -56,15 +58,15 @@ class DatastoreConfig(msgspec.Struct, frozen=True):
     """The datastore's type (``sqlite``, ``etcdv3`` or ``kubernetes``), and what reaching it needs by Calico's names.
 
     ``path`` is the file of the embedded store, empty for the usual place. ``writer`` is the program that writes, for
-    datastores that keep it. Without ``create`` a file that is not there stays absent, and a new store in memory stands
-    in for it.
+    datastores that keep it. For who is only ``reading``, a file that is not there stays absent, and a new
+    store in memory stands in for it; one that this user may not write is opened all the same.
     """
 
     type: str = EMBEDDED
     path: str = ""
     settings: Mapping[str, str] = {}
     writer: str = ""
-    create: bool = True
+    reading: bool = False
 
     def setting(self, name: str) -> str:
         """Return one setting, empty where it is not made."""
@@ -74,8 +76,13 @@ class DatastoreConfig(msgspec.Struct, frozen=True):
 def named_datastore(text: str, environment: Mapping[str, str]) -> DatastoreConfig:
     """Return the datastore that a path, or the URLs of etcd with commas between them, name.
 
-    How to reach etcd otherwise (user, certificates), the environment says.
+    How to reach etcd otherwise (user, certificates), the environment says. Raises Refused for a server without a
+    scheme, which would be the name of a file.
     """
+    if _SERVER.fullmatch(text) and not os.path.exists(text):
+        raise Refused(
+            f"is {text!r} a server or a file? Write http://{text} or https://{text} for etcd, ./{text} for a file"
+        )
     if "://" not in text:
         return DatastoreConfig(EMBEDDED, text)
     settings = environment_settings(environment)

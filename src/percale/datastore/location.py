@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from percale.errors import StoreUnavailable
+from percale.errors import Refused, StoreUnavailable
 
 __all__ = ["ENVIRONMENT", "SYSTEM_FOLDER", "Location", "locate", "make_folder"]
 
@@ -54,7 +54,17 @@ def locate(
     environment: Mapping[str, str] = os.environ,
     system_folder: Path = SYSTEM_FOLDER,
 ) -> Location:
-    """Return the file to use: the one given, that of the environment, the system's if writable, else the user's."""
+    """Return the file to use: the one given, that of the environment, the system's if writable, else the user's.
+
+    Raises Refused where a folder is.
+    """
+    found = _located(path, environment, system_folder)
+    if os.path.isdir(found.path):
+        raise Refused(f"{found.path} is a folder, and a datastore is a file: name one inside")
+    return found
+
+
+def _located(path: str | os.PathLike[str] | None, environment: Mapping[str, str], system_folder: Path) -> Location:
     chosen = path or environment.get(ENVIRONMENT)
     if chosen:
         return Location(Path(chosen))
