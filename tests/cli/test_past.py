@@ -13,6 +13,7 @@ import pytest
 from percale.cli.command import CommandFailed
 from percale.cli.main import main
 from percale.cli.moments import seconds_of
+from percale.datastore.sqlite import SQLiteKeyValue
 
 KIND = "globalnetworkset"
 TEXT = "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\nmetadata: {{name: offices}}\nspec: {{nets: [{}]}}\n"
@@ -148,6 +149,13 @@ class TestPast:
         """Whatever cannot be counted in seconds is told how a time is written."""
         with pytest.raises(CommandFailed, match="is no time: write"):
             seconds_of(text, 1000)
+
+    def test_get_at_a_time_where_none_are_kept(self, changed, monkeypatch):
+        """Where revisions have no times, a revision is what may be asked for."""
+        monkeypatch.setattr(SQLiteKeyValue, "keeps_times", False)
+        status, out, err = changed("get", KIND, "--at", "1s")
+        assert (status, out) == (1, "")
+        assert err == "--at: this datastore does not keep the times of its revisions; use --revision\n"
 
     def test_get_at_a_time_in_the_future(self, changed):
         """What will be is refused, as a revision that is not there yet is."""

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from percale.datastore.copying import copy_store
+from percale.datastore.copying import BrokenOff, copy_store
 from percale.datastore.keyvalue import EVERYTHING, Put
 from percale.datastore.sqlite import SQLiteKeyValue
+from percale.datastore.sqlite.backup import new_store
 from percale.errors import Refused, StoreUnavailable
 
 
@@ -90,3 +93,54 @@ def test_one_moment_of_the_source(source, kv, monkeypatch):
     monkeypatch.setattr("percale.datastore.copying._PAGE", 100)
     copy_store(source, kv, progress=lambda done, total: source.delete("/calico/", "/calico0"))
     assert len(contents(kv)) == 250
+
+
+class Failing(SQLiteKeyValue):
+    """A store that takes some writes and then no more."""
+
+    def __init__(self, path, writes):
+        super().__init__(path)
+        self._writes = writes
+
+    def txn(self, *parts):
+        self._writes -= 1
+        if self._writes < 0:
+            raise StoreUnavailable(f"{self.path} is full")
+        return super().txn(*parts)
+
+
+def test_copy_that_breaks_off(source):
+    """Who has a part of a copy is told so, and how to go on; the fault itself is kept."""
+    with Failing(None, 1) as target:
+        with pytest.raises(BrokenOff, match=r"full\. The target holds a part of the copy now") as broken:
+            copy_store(source, target)
+        assert 0 < len(contents(target)) < 250
+    assert str(broken.value.fault) == "None is full"
+
+
+class TestNewStore:
+    def test_has_its_place_at_the_end(self, source, tmp_path):
+        """Until all is written nothing is at the target, and then only the file."""
+        with new_store(tmp_path / "new") as target:
+            copy_store(source, target)
+            assert not (tmp_path / "new").exists()
+        assert os.listdir(tmp_path) == ["new"]
+        with SQLiteKeyValue(tmp_path / "new") as copied:
+            assert len(contents(copied)) == 250
+            assert copied.check() == []
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+
+    def test_is_gone_after_a_fault(self, tmp_path):
+        """What was begun leaves nothing, and the error speaks of the file that was wanted."""
+        with pytest.raises(StoreUnavailable, match=f"^{tmp_path / 'new'} is full$"), new_store(tmp_path / "new") as it:
+            raise StoreUnavailable(f"{it.path} is full")
+        assert os.listdir(tmp_path) == []
+
+    def test_replaces_nothing(self, tmp_path):
+        """What is at the target is left alone, also if it came there meanwhile."""
+        with pytest.raises(Refused, match="new exists already"), new_store(tmp_path / "new"):
+            (tmp_path / "new").write_text("precious")
+        with pytest.raises(Refused, match="new exists already"), new_store(tmp_path / "new"):
+            pass
+        assert (tmp_path / "new").read_text() == "precious"
+        assert os.listdir(tmp_path) == ["new"]

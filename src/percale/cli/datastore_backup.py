@@ -7,7 +7,7 @@ from pathlib import Path
 
 from percale.cli.command import CONFIG, Call, Command
 from percale.cli.config import datastore_config
-from percale.cli.stores import embedded_path, open_keyvalue
+from percale.cli.stores import embedded_path, open_keyvalue, refuse_url
 
 __all__ = ["COMMAND", "run"]
 
@@ -25,18 +25,18 @@ def run(call: Call) -> int:
     """Write the backup, which is there whole or not at all."""
     from percale.datastore.copying import copy_store
     from percale.datastore.sqlite import SQLiteKeyValue
-    from percale.errors import Refused
+    from percale.datastore.sqlite.backup import new_store
 
-    target = Path(call.arguments.positionals[0])
+    named = call.arguments.positionals[0]
+    refuse_url(named, "'datastore copy' copies into etcd")
+    target = Path(named)
     config = datastore_config(call.arguments)
     if config.type == "sqlite":
         with SQLiteKeyValue(embedded_path(call.arguments), read_only=True) as store:
             store.backup(target)
             revision = store.revision
     else:
-        if target.exists():
-            raise Refused(f"{target} exists already; choose another name for the backup")
-        with open_keyvalue(config) as source, SQLiteKeyValue(target) as copy:
+        with open_keyvalue(config) as source, new_store(target) as copy:
             revision = copy_store(source, copy).revision
     print(f"Backed up revision {revision} to {target}.")
     return 0

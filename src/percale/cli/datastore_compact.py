@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
 from percale.cli.config import datastore_config
-from percale.cli.stores import embedded_path, open_keyvalue
+from percale.cli.stores import check_there, embedded_path, open_keyvalue
 
 __all__ = ["COMMAND", "run"]
 
@@ -28,14 +28,22 @@ def run(call: Call) -> int:
     from percale.datastore.sqlite import Retention, SQLiteKeyValue
 
     arguments = call.arguments
+    config = datastore_config(arguments)
+    check_there(config)
+    policy = arguments.given("keep-days") or arguments.given("keep-revisions")
     if arguments.given("revision"):
-        with open_keyvalue(datastore_config(arguments)) as store:
-            store.compact(arguments.number("revision"))
-        print(f"History before revision {arguments.number('revision')} is forgotten.")
+        border = arguments.number("revision")
+        if policy:
+            raise CommandFailed("choose either --revision, or what is kept (--keep-days, --keep-revisions)")
+        if border < 1:
+            raise CommandFailed(f"--revision: there is no revision {border}; the first one is 1")
+        with open_keyvalue(config) as store:
+            store.compact(border)
+        print(f"History before revision {border} is forgotten.")
         return 0
     with SQLiteKeyValue(embedded_path(arguments)) as embedded:
         old = embedded.retention
-        if arguments.given("keep-days") or arguments.given("keep-revisions"):
+        if policy:
             try:
                 kept = Retention(
                     arguments.number("keep-days", old.days), arguments.number("keep-revisions", old.revisions)

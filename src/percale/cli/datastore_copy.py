@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from percale.cli.command import Call, Command, CommandFailed, Flag
 from percale.cli.progress import ProgressBar
-from percale.cli.stores import open_keyvalue
+from percale.cli.stores import new_keyvalue, open_keyvalue
+
+if TYPE_CHECKING:
+    from percale.client.datastore_config import DatastoreConfig
 
 __all__ = ["COMMAND", "run"]
 
@@ -19,7 +23,6 @@ COMMAND = Command(
         Flag("to", value="STORE", text="the same; how to reach etcd else, the ETCD_* variables say"),
         Flag("overwrite", text="delete what the target holds first"),
     ),
-    most=0,
     example="datastore copy --from /var/lib/percale/percale.db --to http://127.0.0.1:2379",
 )
 
@@ -30,11 +33,14 @@ def run(call: Call) -> int:
     from percale.datastore.copying import copy_store
 
     arguments = call.arguments
-    if not arguments.text("from") or not arguments.text("to"):
+    if arguments.positionals or not arguments.text("from") or not arguments.text("to"):
         raise CommandFailed("name both datastores: --from STORE --to STORE")
+    here, there = (named_datastore(arguments.text(name), os.environ) for name in ("from", "to"))
+    if _are_one(here, there):
+        raise CommandFailed(f"{arguments.text('from')} and {arguments.text('to')} are one datastore")
     with (
-        open_keyvalue(named_datastore(arguments.text("from"), os.environ), read_only=True) as source,
-        open_keyvalue(named_datastore(arguments.text("to"), os.environ)) as target,
+        open_keyvalue(here, read_only=True) as source,
+        new_keyvalue(there) as target,
         ProgressBar("Copying") as bar,
     ):
         copied = copy_store(
@@ -44,3 +50,13 @@ def run(call: Call) -> int:
     if copied.leased:
         print(f"{copied.leased} keys that live only as long as an agent renews them were left out.")
     return 0
+
+
+def _are_one(one: DatastoreConfig, other: DatastoreConfig) -> bool:
+    """Whether both lead to one file, or to a common server; what looks different may be one all the same."""
+    if one.type != other.type:
+        return False
+    if one.path and other.path:
+        return os.path.realpath(one.path) == os.path.realpath(other.path)
+    servers, others = (set(config.setting("etcdEndpoints").split(",")) for config in (one, other))
+    return not servers.isdisjoint(others)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
-from percale.cli.stores import embedded_path
+from percale.cli.stores import embedded_path, refuse_url
 
 __all__ = ["COMMAND", "run"]
 
@@ -23,13 +23,15 @@ COMMAND = Command(
 def run(call: Call) -> int:
     """Restore the backup in one step."""
     from percale.datastore.location import Location, make_folder
-    from percale.datastore.sqlite.backup import restore_file
+    from percale.datastore.sqlite.backup import check_backup, restore_file
 
-    target = embedded_path(call.arguments)
+    named = call.arguments.positionals[0]
+    refuse_url(named, "'datastore copy' copies from etcd")
+    target, backup = embedded_path(call.arguments), Path(named)
+    check_backup(backup)  # before --overwrite is asked for, which would not help
     if target.exists() and not call.arguments.switch("overwrite"):
         raise CommandFailed(f"there is a datastore at {target}; --overwrite replaces it")
     make_folder(Location(target))
-    backup = Path(call.arguments.positionals[0])
     restore_file(backup, target)
     print(f"Restored {backup} to {target}.")
     return 0

@@ -27,7 +27,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def chosen_revision(client: Client, arguments: Arguments) -> str:
-    """Return the revision that the flags choose, empty for now; raises CommandFailed, Compacted, NotSupported."""
+    """Return the revision that the flags choose, empty for now; raises CommandFailed, Compacted."""
     if arguments.given("revision") and arguments.given("at"):
         raise CommandFailed("choose either --revision or --at")
     if arguments.given("revision"):
@@ -36,7 +36,10 @@ def chosen_revision(client: Client, arguments: Arguments) -> str:
         return ""
     from percale.cli.stores import keyvalue_of
 
-    return str(keyvalue_of(client).revision_at(seconds_of(arguments.text("at"), time.time())))
+    time_s, store = seconds_of(arguments.text("at"), time.time()), keyvalue_of(client)
+    if not store.keeps_times:
+        raise CommandFailed("--at: this datastore does not keep the times of its revisions; use --revision")
+    return str(store.revision_at(time_s))
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from percale.client import Client
     from percale.datastore.keyvalue import KeyValue
 
-__all__ = ["embedded_path", "keyvalue_of", "open_keyvalue"]
+__all__ = ["check_there", "embedded_path", "keyvalue_of", "new_keyvalue", "open_keyvalue", "refuse_url"]
 
 
 def keyvalue_of(client: Client) -> KeyValue:
@@ -39,12 +42,47 @@ def open_keyvalue(config: DatastoreConfig, *, read_only: bool = False) -> KeyVal
     return SQLiteKeyValue(_path(config), read_only=read_only, writer=partial(identity, config.writer))
 
 
+@contextlib.contextmanager
+def new_keyvalue(config: DatastoreConfig) -> Iterator[KeyValue]:
+    """Open a datastore to be filled: a file that is not there yet is made when the block ends well.
+
+    Raises PercaleError.
+    """
+    from percale.datastore.copying import BrokenOff
+    from percale.datastore.identity import identity
+    from percale.datastore.sqlite.backup import new_store
+
+    if config.type != EMBEDDED or os.path.lexists(_path(config)):
+        with open_keyvalue(config) as store:
+            yield store
+        return
+    with new_store(_path(config), writer=partial(identity, config.writer)) as store:
+        try:
+            yield store
+        except BrokenOff as broken:
+            raise broken.fault from None  # what was copied goes with the file
+
+
+def check_there(config: DatastoreConfig) -> None:
+    """Raise Refused where a file would have to be made first."""
+    from percale.datastore.location import locate
+
+    if config.type == EMBEDDED and (place := locate(config.path or None)).is_vacant:
+        raise Refused(f"there is no datastore at {place.path}")
+
+
 def embedded_path(arguments: Arguments) -> Path:
     """Return the file of the embedded datastore that the arguments choose; raises Refused for any other datastore."""
     config = datastore_config(arguments)
     if config.type != EMBEDDED:
         raise Refused("this command is about the file of the embedded datastore; etcd has etcdctl snapshot and defrag")
     return _path(config)
+
+
+def refuse_url(file: str, advice: str) -> None:
+    """Raise Refused where the name of a file is that of a server."""
+    if "://" in file:
+        raise Refused(f"a backup is a file, and {file} is none; {advice}")
 
 
 def _path(config: DatastoreConfig) -> Path:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from percale.datastore.keys import CALICO
 from percale.datastore.keyvalue import Compare, Item, KeyValue, Put, TxnResult, prefix_end
-from percale.errors import Refused
+from percale.errors import Refused, StoreUnavailable
 
-__all__ = ["Copied", "copy_store", "differences"]
+__all__ = ["BrokenOff", "Copied", "copy_store", "differences"]
 
 _PAGE = 1000
 _BYTES_PER_TRANSACTION = 1_000_000  # etcd refuses requests above 1.5 MiB
@@ -26,10 +26,20 @@ class Copied:
     leased: int
 
 
+class BrokenOff(StoreUnavailable):
+    """A copy ended in its midst because of the ``fault``, so that the target holds a part of it."""
+
+    def __init__(self, fault: StoreUnavailable) -> None:
+        self.fault = fault
+        super().__init__(f"{fault}. The target holds a part of the copy now: copy again with --overwrite")
+
+
 def copy_store(
     source: KeyValue, target: KeyValue, *, overwrite: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> Copied:
-    """Copy what one revision of the source holds, then compare; raises Refused for a target that is not empty.
+    """Copy what one revision of the source holds, then compare.
+
+    Raises Refused for a target that is not empty, BrokenOff where a store becomes unavailable on the way.
 
     With ``overwrite`` what the target has is deleted first. Keys and values stay the same bytes, so UIDs do too;
     revisions are the target's own. ``progress`` is told how many steps are done, and of how many: each key is one when
@@ -41,6 +51,13 @@ def copy_store(
         target.delete(CALICO, end)
     elif target.range(CALICO, end, limit=1, keys_only=True).items:
         raise Refused("the target holds a datastore already; --overwrite deletes it first")
+    try:
+        return _copied(source, target, revision, progress)
+    except StoreUnavailable as fault:
+        raise BrokenOff(fault) from fault
+
+
+def _copied(source: KeyValue, target: KeyValue, revision: int, progress: Callable[[int, int], None] | None) -> Copied:
     steps = _Steps(progress, 2 * sum(1 for _ in _items(source, revision, keys_only=True)) if progress else 0)
     keys = leased = 0
     for batch in _batches(steps.of(_items(source, revision))):
