@@ -20,6 +20,7 @@ def store(percale, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "text").write_text("no database at all, but some words")
     (tmp_path / "empty").touch()
+    os.mkfifo(tmp_path / "pipe")
     other = sqlite3.connect(tmp_path / "other")
     other.execute("CREATE TABLE music (title)")
     other.close()
@@ -44,6 +45,7 @@ def left(folder):
         (("backup", "x", "--datastore", SILENT), f"etcd at {SILENT} does not answer"),
         (("restore", "absent"), "cannot read absent: No such file or directory"),
         (("restore", "folder"), "folder is a folder, and a backup is a file"),
+        (("restore", "pipe"), "pipe is a device or a pipe, and a backup is a file"),
         (("restore", "text"), "text is damaged, or no backup of a datastore: file is not a database"),
         (("restore", "half"), "half is damaged, or no backup of a datastore: "),
         (("restore", "other"), "other is not a datastore of percale"),

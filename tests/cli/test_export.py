@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from percale.cli.main import main
 from percale.client import connect
 from percale.ipam import AutoRequest, Ipam
 
@@ -136,6 +137,32 @@ def test_what_is_no_export(percale, tmp_path, text, complaint):
     assert (status, out) == (1, "")
     assert complaint in err
     assert percale("get", "clusterinfo", "-o", "custom-columns=DATASTOREREADY").out.split()[-1] == "true"
+
+
+def test_what_cannot_be_imported_is_named(percale, exported, monkeypatch, tmp_path):
+    """A resource that breaks a rule is named, with the rule; the others are imported."""
+    bad = (
+        "apiVersion: projectcalico.org/v3\nkind: NetworkSet\nmetadata: {name: bad, namespace: shop}\n"
+        "spec: {nets: [192.0.2.0/33]}\n---\n"
+    )
+    (tmp_path / "more.yaml").write_text(bad + (tmp_path / "export.yaml").read_text())
+    monkeypatch.setenv("PERCALE_DATASTORE", str(tmp_path / "new.db"))
+    status, out, err = percale("datastore", "migrate", "import", "-f", "more.yaml")
+    assert status == 1
+    assert out.startswith("Imported 8 resources")
+    assert err == (
+        "NetworkSet shop/bad: spec.nets[0]: '192.0.2.0/33' is not a CIDR or an address\n"
+        "    a prefix length is at most 32\n"
+        "1 of 9 resources were not imported\n"
+    )
+
+
+@pytest.mark.parametrize(("program", "named"), [("percale", "percale"), ("kubectl-calico", "calicoctl")])
+def test_an_export_wants_the_lock(percale, capsys, program, named):
+    """The command that locks is named as its user calls it."""
+    assert percale("datastore", "migrate", "unlock").status == 0
+    assert main(["datastore", "migrate", "export"], program=program) == 1
+    assert f"Run the `{named} datastore migrate lock` command" in capsys.readouterr().err
 
 
 def test_a_peer_finds_its_filter(percale, exported, monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -100,7 +101,11 @@ def test_notice_of_a_vacant_place(tmp_path):
     assert "\n" not in said
 
 
-def test_folder_is_no_datastore(tmp_path):
-    """Where a folder is no file can be."""
+def test_what_is_no_file_is_no_datastore(tmp_path):
+    """Where something else is no file can be; nobody waits for a writer of a pipe."""
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Refused, match="is a folder, and a datastore is a file"):
         locate(tmp_path)
+    for path in ("/dev/null", tmp_path / "pipe"):
+        with pytest.raises(Refused, match="is a device or a pipe"):
+            locate(path)

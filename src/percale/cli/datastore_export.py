@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from percale.cli.command import CONFIG, Call, Command, CommandFailed
+from percale.cli.command import CONFIG, Call, Command, CommandFailed, is_calicos
 from percale.cli.get import tier_order
 from percale.cli.session import Session
 from percale.cli.stores import keyvalue_of
@@ -62,13 +62,14 @@ _TUNNELS = (
 
 def run(call: Call) -> int:
     """Print the export; raises CommandFailed where the datastore is not locked or a node has no Kubernetes name."""
+    called = "calicoctl" if is_calicos(call.program) else call.program
     with Session(call.arguments, reading=True) as session:
         session.check_version()
         cluster = session.cluster_information()
         if cluster.spec.datastore_ready is not False:
             raise CommandFailed(
                 "datastore is not locked. "
-                "Run the `calicoctl datastore migrate lock` command in order to begin migration"
+                f"Run the `{called} datastore migrate lock` command in order to begin migration"
             )
         renamed: dict[str, str] = {}
         for kind in _KINDS:

@@ -11,10 +11,10 @@ from percale.cli.command import CONFIG, Call, Command, CommandFailed, Flag
 from percale.cli.config import datastore_config
 from percale.cli.session import Session
 from percale.cli.stores import keyvalue_of
-from percale.errors import PercaleError, Refused
+from percale.errors import PercaleError, Problem, Refused
 
 if TYPE_CHECKING:
-    from percale.client import Client
+    from percale.client import Client, Outcome
     from percale.resources import Resource
 
 __all__ = ["COMMAND", "run"]
@@ -63,7 +63,7 @@ def run(call: Call) -> int:
             datastore_ready=False,
         )
         session.client.update(cluster.replace(spec=described))
-        failed = [str(outcome.error) for outcome in session.client.write("apply", export.resources) if outcome.error]
+        failed = [outcome for outcome in session.client.write("apply", export.resources) if outcome.error]
         store = keyvalue_of(session.client)
         for key, value in export.records.items():
             store.put(key, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
@@ -71,8 +71,20 @@ def run(call: Call) -> int:
     print(f"Imported {done} resources and {len(export.records)} records of address management.")
     print("The datastore is locked: 'datastore migrate unlock' lets changes of addresses go on.")
     if failed:
-        raise CommandFailed("\n".join(failed))
+        problems = [problem for outcome in failed for problem in _problems(outcome)]
+        raise CommandFailed(f"{len(failed)} of {len(export.resources)} resources were not imported", problems=problems)
     return 0
+
+
+def _problems(outcome: Outcome) -> tuple[Problem, ...]:
+    """What kept a resource from being imported, each problem with its name."""
+    from percale.cli.outcomes import problems_of
+    from percale.cli.targets import Target
+    from percale.resources.kinds import KINDS
+
+    assert outcome.error is not None
+    key = outcome.key
+    return problems_of(outcome.error, Target(KINDS[key.kind], key.name, key.namespace))
 
 
 def _read(path: str) -> _Export:

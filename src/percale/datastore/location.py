@@ -56,11 +56,13 @@ def locate(
 ) -> Location:
     """Return the file to use: the one given, that of the environment, the system's if writable, else the user's.
 
-    Raises Refused where a folder is.
+    Raises Refused where something else than a file is.
     """
     found = _located(path, environment, system_folder)
     if os.path.isdir(found.path):
         raise Refused(f"{found.path} is a folder, and a datastore is a file: name one inside")
+    if os.path.exists(found.path) and not os.path.isfile(found.path):
+        raise Refused(f"{found.path} is a device or a pipe, and a datastore is a file")
     return found
 
 

@@ -67,8 +67,10 @@ def new_store(target: Path, *, writer: Callable[[], str] = str) -> Iterator[SQLi
 def check_backup(backup: Path) -> None:
     """Raise Refused or StoreUnavailable for what is no backup at the first look; nothing is touched."""
     try:
-        if stat.S_ISDIR(backup.stat().st_mode):
-            raise Refused(f"{backup} is a folder, and a backup is a file")
+        mode = backup.stat().st_mode
+        if not stat.S_ISREG(mode):
+            what = "folder" if stat.S_ISDIR(mode) else "device or a pipe"
+            raise Refused(f"{backup} is a {what}, and a backup is a file")
         log = backup.with_name(backup.name + "-wal")
         in_use = log.exists() and log.stat().st_size > 0
         with open(backup, "rb"):
