@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from percale.datastore.sqlite.store import SQLiteKeyValue
 
 _BESIDE = ("-wal", "-shm", "-wake")
-_OF_THE_TARGET = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_OF_THE_TARGET = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 """The errors of a copy that the file which is written has, not the one that is read."""
 
 
