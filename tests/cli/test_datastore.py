@@ -8,7 +8,10 @@ import sqlite3
 
 import pytest
 
+from percale.cli import datastore_backup
+from percale.client import DatastoreConfig
 from percale.datastore.sqlite import SQLiteKeyValue
+from percale.errors import StoreUnavailable
 
 SILENT = "http://127.0.0.1:1"
 
@@ -108,6 +111,22 @@ def test_a_copy_is_one_file(store, tmp_path):
     assert store("datastore", "copy", "--from", "store.db", "--to", "copy").status == 0
     assert left(tmp_path) - before == {"copy"}
     assert store("datastore", "check", "--datastore", "copy").status == 0
+
+
+@pytest.mark.parametrize("words", [("backup", "x"), ("copy", "--from", "store.db", "--to", "x")], ids=" ".join)
+def test_a_new_file_that_breaks_off_is_gone(store, tmp_path, monkeypatch, words):
+    """Where a new file cannot be filled nothing is left, and nobody is told to copy over what is not there."""
+    source = SQLiteKeyValue(tmp_path / "store.db")
+    monkeypatch.setattr(datastore_backup, "open_keyvalue", lambda config: source)
+    monkeypatch.setattr(datastore_backup, "datastore_config", lambda arguments: DatastoreConfig("etcdv3"))
+
+    def full(store, *parts):
+        raise StoreUnavailable(f"{store.path} is full")
+
+    monkeypatch.setattr(SQLiteKeyValue, "txn", full)
+    before = left(tmp_path)
+    assert store("datastore", *words) == (1, "", "x is full\n")
+    assert left(tmp_path) == before
 
 
 def test_a_server_may_be_the_name_of_a_file(store, tmp_path):

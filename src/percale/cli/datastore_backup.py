@@ -7,7 +7,7 @@ from pathlib import Path
 
 from percale.cli.command import CONFIG, Call, Command
 from percale.cli.config import datastore_config
-from percale.cli.stores import embedded_path, open_keyvalue, refuse_url
+from percale.cli.stores import embedded_path, new_keyvalue, open_keyvalue, refuse_url
 
 __all__ = ["COMMAND", "run"]
 
@@ -25,7 +25,6 @@ def run(call: Call) -> int:
     """Write the backup, which is there whole or not at all."""
     from percale.datastore.copying import copy_store
     from percale.datastore.sqlite import SQLiteKeyValue
-    from percale.datastore.sqlite.backup import new_store
 
     named = call.arguments.positionals[0]
     refuse_url(named, "'datastore copy' copies into etcd")
@@ -36,7 +35,7 @@ def run(call: Call) -> int:
             store.backup(target)
             revision = store.revision
     else:
-        with open_keyvalue(config) as source, new_store(target) as copy:
+        with open_keyvalue(config) as source, new_keyvalue(target, config.writer) as copy:
             revision = copy_store(source, copy).revision
     print(f"Backed up revision {revision} to {target}.")
     return 0

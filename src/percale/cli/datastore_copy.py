@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from percale.cli.command import Call, Command, CommandFailed, Flag
 from percale.cli.progress import ProgressBar
-from percale.cli.stores import new_keyvalue, open_keyvalue
+from percale.cli.stores import open_keyvalue, target_keyvalue
 
 if TYPE_CHECKING:
     from percale.client.datastore_config import DatastoreConfig
@@ -40,7 +40,7 @@ def run(call: Call) -> int:
         raise CommandFailed(f"{arguments.text('from')} and {arguments.text('to')} are one datastore")
     with (
         open_keyvalue(here, read_only=True) as source,
-        new_keyvalue(there) as target,
+        target_keyvalue(there) as target,
         ProgressBar("Copying") as bar,
     ):
         copied = copy_store(
@@ -58,5 +58,5 @@ def _are_one(one: DatastoreConfig, other: DatastoreConfig) -> bool:
         return False
     if one.path and other.path:
         return os.path.realpath(one.path) == os.path.realpath(other.path)
-    servers, others = (set(config.setting("etcdEndpoints").split(",")) for config in (one, other))
+    servers, others = (set(config.setting("etcdEndpoints").split(",")) - {""} for config in (one, other))
     return not servers.isdisjoint(others)

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from percale.client import Client
     from percale.datastore.keyvalue import KeyValue
 
-__all__ = ["check_there", "embedded_path", "keyvalue_of", "new_keyvalue", "open_keyvalue", "refuse_url"]
+__all__ = [
+    "check_there",
+    "embedded_path",
+    "keyvalue_of",
+    "new_keyvalue",
+    "open_keyvalue",
+    "refuse_url",
+    "target_keyvalue",
+]
 
 
 def keyvalue_of(client: Client) -> KeyValue:
@@ -42,21 +50,21 @@ def open_keyvalue(config: DatastoreConfig, *, read_only: bool = False) -> KeyVal
     return SQLiteKeyValue(_path(config), read_only=read_only, writer=partial(identity, config.writer))
 
 
-@contextlib.contextmanager
-def new_keyvalue(config: DatastoreConfig) -> Iterator[KeyValue]:
-    """Open a datastore to be filled: a file that is not there yet is made when the block ends well.
+def target_keyvalue(config: DatastoreConfig) -> contextlib.AbstractContextManager[KeyValue]:
+    """Open a datastore to be filled, a file that is not there yet as `new_keyvalue`; raises PercaleError."""
+    if config.type != EMBEDDED or os.path.lexists(_path(config)):
+        return open_keyvalue(config)
+    return new_keyvalue(_path(config), config.writer)
 
-    Raises PercaleError.
-    """
+
+@contextlib.contextmanager
+def new_keyvalue(path: Path, writer: str) -> Iterator[KeyValue]:
+    """Give a new file to be filled by a copy, which is there when the block ends well; raises PercaleError."""
     from percale.datastore.copying import BrokenOff
     from percale.datastore.identity import identity
     from percale.datastore.sqlite.backup import new_store
 
-    if config.type != EMBEDDED or os.path.lexists(_path(config)):
-        with open_keyvalue(config) as store:
-            yield store
-        return
-    with new_store(_path(config), writer=partial(identity, config.writer)) as store:
+    with new_store(path, writer=partial(identity, writer)) as store:
         try:
             yield store
         except BrokenOff as broken:
