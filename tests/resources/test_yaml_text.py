@@ -2,10 +2,11 @@
 """YAML as calicoctl prints it."""
 
 import io
+import re
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from yaml._yaml import CEmitter
 
@@ -42,10 +43,14 @@ def _witness(text, style):
         yaml.StreamEndEvent(),
     ):
         emitter.emit(event)
-    return out.getvalue()
+    # Behind a text that ends with empty lines libyaml marks the end of the document; Go's encoder leaves the mark out.
+    return re.sub(r"^\.\.\.\n\Z", "", out.getvalue(), flags=re.MULTILINE)
 
 
 @given(st.one_of(TEXTS, PROSE))
+@example("\n")
+@example("a\n\n")
+@example("...\n")
 def test_scalars_stand_as_libyaml_writes_them(text):
     """A text takes the style, the escapes and the line breaks of the emitter that Calico's is a port of."""
     printed = yaml_text({"key": text})
