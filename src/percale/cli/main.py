@@ -118,7 +118,8 @@ def _print_overview(program: str, group: str) -> int:
 def _check_log_level(arguments: Arguments) -> None:
     level = arguments.text("log-level", "panic")
     if level.lower() not in _LOG_LEVELS + _OTHER_LOG_LEVELS:
-        raise CommandFailed(f"unknown log level: {level}, expected one of: {', '.join(_LOG_LEVELS)}")
+        text = f"unknown log level: {level}, expected one of: {', '.join(_LOG_LEVELS)}"
+        raise CommandFailed(text, status=arguments.trouble)
 
 
 def _cleaned(text: str) -> str:
