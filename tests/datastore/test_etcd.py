@@ -302,6 +302,16 @@ class TestSecurity:
             with pytest.raises(Unauthorized):
                 store.get("/other")
 
+    def test_forbidden_watch(self, server):
+        """A watch that its user may not have says so at each poll."""
+        with EtcdKeyValue(settings(server.endpoint)) as store:
+            enable_authentication(store, calico="secret")
+        user = settings(server.endpoint, username="calico", password="secret")
+        with EtcdKeyValue(user) as store, store.watch("/other", start_revision=1) as watch:
+            for _ in range(3):
+                with pytest.raises(Unauthorized, match="permission denied"):
+                    watch.poll(30)
+
 
 def enable_authentication(store, **users):
     """Make a root user, and users of Calico's keys by their passwords, and switch authentication on by etcd's calls."""

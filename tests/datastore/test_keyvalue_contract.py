@@ -464,6 +464,43 @@ class TestCompaction:
             watch.poll(5)
         assert error.value.revision == start + 2
 
+    @pytest.mark.parametrize("timeout_s", [0, 5, None])
+    def test_compacted_is_the_last_word(self, kv, timeout_s):
+        """A watch that was told Compacted is told the same at each further poll, however long that would wait."""
+        start = kv.put("/a", b"1")
+        border = kv.put("/a", b"2")
+        kv.compact(border)
+        with kv.watch("/a", start_revision=start) as watch:
+            with pytest.raises(Compacted):
+                watch.poll(30)
+            kv.put("/a", b"3")
+            for _ in range(3):
+                with pytest.raises(Compacted) as error:
+                    watch.poll(timeout_s)
+                assert error.value.revision == border
+            watch.close()
+            assert watch.poll(timeout_s) is None
+
+    def test_compacted_is_told_to_all(self, kv):
+        """Two threads that wait for a watch are both told Compacted."""
+        start = kv.put("/a", b"1")
+        kv.compact(kv.put("/a", b"2"))
+        heard = []
+
+        def wait():
+            try:
+                watch.poll()
+            except Compacted as error:
+                heard.append(error.revision)
+
+        with kv.watch("/a", start_revision=start) as watch:
+            threads = [threading.Thread(target=wait) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+        assert heard == [start + 1] * 2
+
     def test_delete_at_the_border_is_never_swallowed(self, kv):
         """A watch from the compacted revision on gets the delete that happened there, or is told Compacted."""
         kv.put("/a", b"1")

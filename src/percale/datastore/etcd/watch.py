@@ -70,6 +70,7 @@ class EtcdWatch(Watch):
         self._next = start_revision
         self._ended = ended
         self._batches = Waiting(_BATCHES, _BYTES)
+        self._last: PercaleError | None = None
         self._closed = threading.Event()
         self._call: Any = None
         self._progress = 0
@@ -96,6 +97,9 @@ class EtcdWatch(Watch):
             batch = self._batches.get(timeout=timeout_s) if timeout_s != 0 else self._batches.get_nowait()
         except queue.Empty:
             return None
+        if batch is self._last:
+            with contextlib.suppress(queue.Full):  # what ends the watch stays in the queue, for every poll to come
+                self._batches.put_nowait(batch)
         if isinstance(batch, PercaleError):
             raise batch
         return batch
@@ -118,13 +122,15 @@ class EtcdWatch(Watch):
             try:
                 self._read()
             except PercaleError as error:
+                self._last = error
                 self._put(error)
                 return
             except (grpc.RpcError, ValueError) as error:
                 if self._closed.is_set():  # a property is taken for unchanged since the loop began
                     return
                 if isinstance(error, ValueError):  # so says a channel that was closed while the watch was opened
-                    self._put(StoreUnavailable(f"the watch has ended: {error}"))
+                    self._last = StoreUnavailable(f"the watch has ended: {error}")
+                    self._put(self._last)
                     return
                 before = 0 if self._heard_at - opened >= _SETTLED_S else self._failures
                 # Silence has cost long enough: the reader hears of it when each endpoint has kept it once.
