@@ -7,6 +7,7 @@ may have done it although its answer was lost; then StoreUnavailable says so and
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -25,6 +26,10 @@ from percale.errors import Refused, StoreUnavailable, Unauthorized
 __all__ = ["EtcdConnection"]
 
 _ATTEMPTS = 4
+_PATIENCE = 2
+"""How many times as long as an endpoint a call may take: the first has its full time, all others share as much."""
+_LEAST = 0.1
+"""The least part of its full time that an endpoint gets."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -84,25 +89,29 @@ class EtcdConnection:
     def call(self, method: str, request: Any) -> Any:
         """Do a call and return its answer; raises grpc.RpcError for what etcd itself refuses, StoreUnavailable else."""
         most = _ATTEMPTS * len(self._channels)
+        end = time.monotonic() + _PATIENCE * self._settings.timeout_s
         for attempt in range(most):
             current, doing = self._current, "Authenticate"
+            until = self._until(attempt, end)
             try:
-                metadata = self._metadata()
+                metadata = self._metadata(until)
                 doing = method
-                return self._exchange(method, request, metadata)
+                return self._exchange(method, request, metadata, until)
             except grpc.RpcError as error:
-                if attempt == most - 1 or not self._may_repeat(doing, error, current, attempt):
+                again = self._may_repeat(doing, error, current, attempt)  # it leaves the endpoint as well
+                if not again or attempt == most - 1 or time.monotonic() >= end:
                     raise self._translated(doing, error) from error
             self.count_retry()
             if attempt >= len(self._channels) - 1:
-                time.sleep(pause(attempt - len(self._channels) + 1))
+                time.sleep(max(0.0, min(pause(attempt - len(self._channels) + 1), end - time.monotonic())))
         raise AssertionError("unreachable")
 
     def begin(self, method: str, request: Any) -> Callable[[], Any]:
         """Send a call that may be repeated, and return what waits for its answer; one that fails is done as `call`."""
         anew = partial(self.call, method, request)
         try:
-            future = self._stub(method).future(request, timeout=self._settings.timeout_s, metadata=self._metadata())
+            metadata = self._metadata(self._until())
+            future = self._stub(method).future(request, timeout=self._settings.timeout_s, metadata=metadata)
         except grpc.RpcError:
             return anew
 
@@ -117,7 +126,15 @@ class EtcdConnection:
 
     def stream(self, method: str, requests: Iterator[Any]) -> Any:
         """Open a stream and return the call: an iterator of answers with ``cancel()``."""
-        return self._stub(method)(requests, metadata=self._metadata())
+        return self._stub(method)(requests, metadata=self._metadata(self._until()))
+
+    def check(self) -> None:
+        """Raise grpc.RpcError unless the endpoint in use answers in time; a stream would wait for that without end."""
+        try:
+            self._exchange("Status", message("StatusRequest")(), (), self._until())
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
+                raise
 
     def fail_over(self, failed: int | None = None) -> None:
         """Use the next endpoint from now on, unless another thread has already left the failed one."""
@@ -165,10 +182,17 @@ class EtcdConnection:
             response_deserializer=message(response).FromString,
         )
 
-    def _exchange(self, method: str, request: Any, metadata: tuple[tuple[str, str], ...]) -> Any:
+    def _until(self, attempt: int = 0, end: float = math.inf) -> float:
+        """Return when an attempt must have come to something, if all of them end then."""
+        now = time.monotonic()
+        others = max(1, len(self._channels) - attempt) if attempt else 1
+        return now + min(self._settings.timeout_s, (end - now) / others)
+
+    def _exchange(self, method: str, request: Any, metadata: tuple[tuple[str, str], ...], until: float) -> Any:
+        timeout_s = max(until - time.monotonic(), _LEAST * self._settings.timeout_s)
         if method not in _STREAMS:
-            return self._stub(method)(request, timeout=self._settings.timeout_s, metadata=metadata)
-        call = self._stub(method)(iter([request]), timeout=self._settings.timeout_s, metadata=metadata)
+            return self._stub(method)(request, timeout=timeout_s, metadata=metadata)
+        call = self._stub(method)(iter([request]), timeout=timeout_s, metadata=metadata)
         try:
             return next(call)
         except StopIteration:
@@ -176,13 +200,13 @@ class EtcdConnection:
         finally:
             call.cancel()
 
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
+    def _metadata(self, until: float) -> tuple[tuple[str, str], ...]:
         if not self._settings.authenticates:
             return (_LEADER_NEEDED,)
         token = self._token
         if not token:
             request = message("AuthenticateRequest")(name=self._settings.username, password=self._settings.password)
-            answer = self._exchange("Authenticate", request, (_LEADER_NEEDED,))
+            answer = self._exchange("Authenticate", request, (_LEADER_NEEDED,), until)
             token = self._token = str(answer.token)
         return (_LEADER_NEEDED, ("token", token))
 

@@ -15,7 +15,8 @@ __all__ = ["EtcdSettings"]
 class EtcdSettings(msgspec.Struct, frozen=True):
     """Endpoints are URLs (``https://192.0.2.1:2379``); keys and certificates are PEM texts, not paths.
 
-    ``timeout_s`` bounds each call to an endpoint, connecting included; a name and a password count only together.
+    ``timeout_s`` bounds each call to an endpoint, connecting included; where the next is asked too, a call takes at
+    most about twice that, however many there are. A name and a password count only together.
     """
 
     endpoints: tuple[str, ...]

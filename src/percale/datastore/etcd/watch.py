@@ -35,6 +35,8 @@ _BYTES = 8 << 20
 """Batches of so many bytes are enough, too: of history one batch may hold a thousand revisions."""
 _FAILURES = 8
 """After so many failures in a row the reader is told, and again after so many more."""
+_SILENT = 2
+"""So many silent endpoints are enough to tell the reader, however many there are."""
 _SETTLED_S = 5.0
 """A stream that brought something for so long was no failure."""
 _PROBE_S = 5.0
@@ -133,11 +135,12 @@ class EtcdWatch(Watch):
                     self._put(self._last)
                     return
                 before = 0 if self._heard_at - opened >= _SETTLED_S else self._failures
-                # Silence has cost long enough: the reader hears of it when each endpoint has kept it once.
-                weight = -(-_FAILURES // self._connection.endpoints) if self._silent else 1
+                # Silence has cost long enough: the reader hears of it when a second endpoint has kept it too.
+                silent = self._silent or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+                weight = -(-_FAILURES // min(self._connection.endpoints, _SILENT)) if silent else 1
                 self._failures = before + weight
                 if self._failures // _FAILURES > before // _FAILURES:
-                    reason = "it is silent" if self._silent else error.details() or ""
+                    reason = "it is silent" if silent else error.details() or ""
                     self._put(self._connection.unavailable(reason, "the watch goes on when it does"))
                 self._connection.count_retry()
                 self._connection.fail_over(endpoint)
@@ -147,6 +150,7 @@ class EtcdWatch(Watch):
         """Read one stream until another one is needed; raises grpc.RpcError if it fails."""
         finished = threading.Event()
         self._fragments, self._answers, self._silent = [], 0, False
+        self._connection.check()
         self._call = self._connection.stream("Watch", self._requests(finished))
         try:
             for answer in self._call:
@@ -244,6 +248,9 @@ class EtcdWatch(Watch):
 
 class _StreamEnded(grpc.RpcError):  # type: ignore[misc]  # grpc has no types
     """A stream that ended without an error of gRPC."""
+
+    def code(self) -> grpc.StatusCode | None:
+        return None
 
     def details(self) -> str:
         return str(self)
