@@ -89,7 +89,7 @@ class EtcdConnection:
     def call(self, method: str, request: Any) -> Any:
         """Do a call and return its answer; raises grpc.RpcError for what etcd itself refuses, StoreUnavailable else."""
         most = _ATTEMPTS * len(self._channels)
-        end = time.monotonic() + _PATIENCE * self._settings.timeout_s
+        first, end = self._current, time.monotonic() + _PATIENCE * self._settings.timeout_s
         for attempt in range(most):
             current, doing = self._current, "Authenticate"
             until = self._until(attempt, end)
@@ -100,6 +100,9 @@ class EtcdConnection:
             except grpc.RpcError as error:
                 again = self._may_repeat(doing, error, current, attempt)  # it leaves the endpoint as well
                 if not again or attempt == most - 1 or time.monotonic() >= end:
+                    if attempt and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                        # Those behind the first had little time; one after the other gets it all in the calls to come.
+                        self._current = (first + 1) % len(self._channels)
                     raise self._translated(doing, error) from error
             self.count_retry()
             if attempt >= len(self._channels) - 1:
