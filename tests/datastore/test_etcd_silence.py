@@ -7,6 +7,7 @@ What is judged is not the clock but the time that gRPC is given, which it keeps,
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 from msgspec.structs import replace
@@ -183,3 +184,29 @@ def test_syncer_tells_soon(silent, number, monkeypatch):
             [event] = syncer.step()
         assert isinstance(event, Interrupted)
         assert spent.seconds <= MOST_S
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)  # with pauses that grow as gRPC has them it would take eight minutes
+def test_a_lost_server_is_looked_for_often():
+    """However long a server has been away, pauses between attempts to connect do not grow beyond seconds."""
+    seen = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse():
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                seen.append(connection.getpeername())
+                connection.close()
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with EtcdKeyValue(EtcdSettings((f"http://127.0.0.1:{listening.getsockname()[1]}",))) as store:
+            while len(seen) < 12:
+                with pytest.raises(StoreUnavailable):
+                    store.get("/a")
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()

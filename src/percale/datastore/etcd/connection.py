@@ -36,6 +36,7 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.enable_retries", 0),
+    ("grpc.max_reconnect_backoff_ms", 2_000),  # of its own accord gRPC waits up to two minutes before it looks again
     ("grpc.use_local_subchannel_pool", 1),
 )
 _STREAMS = frozenset({"Watch", "LeaseKeepAlive"})
