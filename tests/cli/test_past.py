@@ -55,6 +55,19 @@ class TestPast:
         assert done == [("created", apply), ("changed", apply), ("deleted", delete)]
         assert "    -  - 192.0.2.0/24\n    +  - 192.0.2.0/25\n" in out
 
+    def test_history_of_a_write_that_changed_nothing(self, percale, tmp_path):
+        """The same document once more is a revision of its own, and said to be no change."""
+        (tmp_path / "set.yaml").write_text(TEXT.format("192.0.2.0/24"))
+        for verb in ("apply", "apply", "replace"):
+            assert percale(verb, "-f", "set.yaml")[0] == 0
+        _, out, _ = percale("history", KIND, "offices")
+        done = [line for line in out.splitlines() if line.startswith("revision")]
+        assert [("created" in line, "rewritten as it was" in line) for line in done][:2] == [
+            (True, False),
+            (False, True),
+        ]
+        assert out.count("    +spec:") == 1
+
     def test_history_that_was_compacted(self, changed):
         """What is gone is said, what is left is shown."""
         changed("datastore", "compact", "--revision", "7")

@@ -46,15 +46,16 @@ def run(call: Call) -> int:
             raise CommandFailed(f"there is no {key} in the history of this datastore")
         before = past.first
         for change in past.changes:
-            print(_headline(store, change))
-            for line in difference(key, before, change):
+            lines = list(difference(key, before, change))
+            print(_headline(store, change, "changed" if lines else "rewritten as it was"))
+            for line in lines:
                 print(f"    {line}")
             before = change
     return 0
 
 
-def _headline(store: KeyValue, item: Item) -> str:
-    what = {0: "deleted", 1: "created"}.get(item.version, "changed")
+def _headline(store: KeyValue, item: Item, later: str) -> str:
+    what = {0: "deleted", 1: "created"}.get(item.version, later)
     when = ""
     if store.keeps_times:
         time_s = store.revision_time(item.mod_revision)
