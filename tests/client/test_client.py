@@ -21,11 +21,15 @@ from percale.resources import (
     BGPPeer,
     BGPPeerSpec,
     ClusterInformation,
+    EntityRule,
+    GlobalNetworkPolicy,
+    GlobalNetworkPolicySpec,
     Key,
     NetworkSet,
     NetworkSetSpec,
     ObjectMeta,
     Profile,
+    Rule,
     TierSpec,
 )
 
@@ -85,6 +89,16 @@ class TestCreate:
             client.create(wrong)
         assert {"IPNetworks[0]", "MAC"} <= set(fields(error))
         assert client.list("wep").items == []
+
+    @pytest.mark.parametrize("verb", ["create", "apply"])
+    def test_lists_are_checked_as_tuples(self, client, verb):
+        """Python's lists are as good as tuples: looked into by every check, and returned as they are stored."""
+        rule = Rule(action="Bogus", destination=EntityRule(ports=[80]))
+        wrong = GlobalNetworkPolicy(metadata=ObjectMeta(name="p"), spec=GlobalNetworkPolicySpec(ingress=[rule]))
+        with pytest.raises(ValidationError, match="'Bogus' is not one of"):
+            getattr(client, verb)(wrong)
+        given = network_set("a").replace(spec=NetworkSetSpec(nets=["192.0.2.0/24"]))
+        assert getattr(client, verb)(given) == client.network_sets.get("a", "ns1")
 
     def test_version_must_not_be_given(self, client):
         """A resource that was read is not new."""

@@ -22,7 +22,9 @@ def prepared(operation: Literal["create", "update"], resource: R, old: Resource 
     """
     from percale.resources import check
     from percale.resources.defaults import defaulted
+    from percale.resources.typed import typed
 
+    resource = typed(resource)
     for precheck in (CREATE if operation == "create" else UPDATE).get(resource.kind, ()):
         precheck(resource, old, view)
     resource = defaulted(resource)
