@@ -22,8 +22,8 @@ def python(program):
 @pytest.mark.parametrize(
     ("first", "modules"),
     [
-        (GRPC, ["asyncio", "inspect", "grpc.aio", "google.protobuf.internal.python_message"]),
-        (MSGSPEC, ["typing_extensions", "platform", "textwrap", "msgspec.inspect"]),
+        (GRPC, ["asyncio", "inspect", "socket", "traceback", "grpc.aio", "google.protobuf.internal.python_message"]),
+        (MSGSPEC, ["typing_extensions", "platform", "textwrap", "ipaddress", "msgspec.inspect"]),
     ],
 )
 def test_not_imported(first, modules):
@@ -43,6 +43,9 @@ def test_not_imported(first, modules):
             "IntType(gt=None, ge=None, lt=None, le=None, multiple_of=None)",
         ),
         (f"{MSGSPEC}print(msgspec.json.schema(int))", "{'type': 'integer'}"),
+        (f"{GRPC}import logging; print(logging.traceback.format_exc())", "NoneType: None"),
+        (f"{GRPC}import socket; print(socket.socket().family.name)", "AF_INET"),
+        (f"{MSGSPEC}import urllib.parse; print(urllib.parse.urlsplit('http://[::1]:2379').port)", "2379"),
         (f"{MSGSPEC}import textwrap; print(textwrap.dedent('  a'))", "a"),
     ],
 )

@@ -18,22 +18,26 @@ __all__ = ["import_grpc", "import_msgspec"]
 
 _UNNEEDED = "typing_extensions"
 _ONLY_FOR_SCHEMAS = ("msgspec.inspect", "textwrap")
-_ONLY_FOR_SERVERS = ("asyncio", "grpc.aio", "inspect")
+_ONLY_FOR_SERVERS = ("asyncio", "grpc.aio", "inspect", "socket")
 _ONLY_WITHOUT_C = ("google.protobuf.descriptor_database", "google.protobuf.internal.python_message")
+_ONLY_SOMETIMES = ("calendar", "pkgutil", "traceback")
 
 
 def import_msgspec() -> None:
-    """Import msgspec without what it does not need for its work.
+    """Import msgspec, and pathlib, without what they do not need for their work.
 
-    It takes typing_extensions where that is installed, although from Python 3.11 on ``typing`` has all that it wants;
-    that costs a command a quarter of its start-up (it imports ``inspect``). And ``uuid`` asks ``platform`` for the
-    system's name, which compiles ten patterns for other questions. Whoever imports these later gets them.
+    msgspec takes typing_extensions where that is installed, although from Python 3.11 on ``typing`` has all that it
+    wants; that costs a command a quarter of its start-up (it imports ``inspect``). ``uuid`` asks ``platform`` for the
+    system's name, which compiles ten patterns for other questions. ``urllib.parse`` has ``ipaddress`` for addresses in
+    brackets. Whoever imports these later gets them.
     """
     if "msgspec" in sys.modules or _UNNEEDED in sys.modules:
         return
     sys.modules[_UNNEEDED] = None  # type: ignore[assignment]  # an import of it fails, as documented
     try:
-        with _postponed(*_ONLY_FOR_SCHEMAS), _postponed("platform", system=lambda: os.uname().sysname):
+        with _postponed(*_ONLY_FOR_SCHEMAS, "ipaddress"), _postponed("platform", system=lambda: os.uname().sysname):
+            import pathlib  # noqa: F401
+
             import msgspec  # noqa: F401
     finally:
         del sys.modules[_UNNEEDED]
@@ -42,12 +46,12 @@ def import_msgspec() -> None:
 def import_grpc() -> None:
     """Import gRPC and protobuf without what only asynchronous programs, or protobuf in pure Python, make use of.
 
-    That is more than half of what they import (asyncio alone brings ssl and subprocess). Whoever uses it later gets it.
+    That is two thirds of what they import (asyncio alone brings ssl and subprocess). Whoever uses it later gets it.
     To be called while no other thread imports anything. Where they are not installed, who needs them says so.
     """
     if "grpc" in sys.modules:
         return
-    with suppress(ImportError), _postponed(*_ONLY_FOR_SERVERS, *_ONLY_WITHOUT_C):
+    with suppress(ImportError), _postponed(*_ONLY_FOR_SERVERS, *_ONLY_WITHOUT_C, *_ONLY_SOMETIMES):
         import google.protobuf.descriptor_pb2  # noqa: F401
         import grpc  # noqa: F401
 

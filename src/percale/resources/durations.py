@@ -18,10 +18,11 @@ _UNITS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
+# Patterns are compiled at their first use: most commands meet no span and no moment.
 # Python reads no number of more than 4300 digits, and Go's spans end far below.
-_TERM = re.compile(r"([0-9]{0,4000})(?:\.([0-9]{0,4000}))?([a-z\u00b5\u03bc]+)")
+_TERM = r"([0-9]{0,4000})(?:\.([0-9]{0,4000}))?([a-z\u00b5\u03bc]+)"
 _LIMIT = 2**63
-_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
+_MOMENT = r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
 
 
 def parse_duration(text: str) -> int:
@@ -30,9 +31,10 @@ def parse_duration(text: str) -> int:
     rest = text[len(sign) :]
     if rest == "0":
         return 0
+    terms = re.compile(_TERM)
     total, at = 0, 0
     while at < len(rest):
-        term = _TERM.match(rest, at)
+        term = terms.match(rest, at)
         if term is None or term[3] not in _UNITS or not (term[1] or term[2]):
             raise _no_duration(text)
         unit, fraction = _UNITS[term[3]], term[2] or ""
@@ -68,7 +70,7 @@ def moment(text: str) -> str:
     """Return a moment in UTC and whole seconds; a fraction is cut off. Raises ValueError."""
     if not text:
         return ""
-    match = _MOMENT.fullmatch(text)
+    match = re.fullmatch(_MOMENT, text)
     if match is None:
         raise ValueError(f"{text!r} is not a time in RFC 3339 such as 2026-01-02T03:04:05Z")
     from datetime import UTC, datetime  # slow to import, and most values need no conversion
