@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -53,6 +54,10 @@ def _namespaced(layout: Layout) -> Layout:
     return replace(layout, cells={**layout.cells, "NAMESPACE": _namespace})
 
 
+_name: Cell = attrgetter("metadata.name")
+_namespace: Cell = attrgetter("metadata.namespace")
+
+
 def _text(value: Any) -> str:
     """An optional value as Go's templates print it."""
     if value is None:
@@ -94,14 +99,6 @@ def _node_as_number(node: Any, cluster_as_number: Callable[[], int]) -> str:
     return f"({cluster_as_number()})" if node.spec.bgp.as_number is None else str(node.spec.bgp.as_number)
 
 
-def _name(resource: Any) -> str:
-    return str(resource.metadata.name)
-
-
-def _namespace(resource: Any) -> str:
-    return str(resource.metadata.namespace)
-
-
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "does not exist"}
 
 _POLICY = _layout(
@@ -121,9 +118,9 @@ LAYOUTS: Mapping[str, Layout] = {
             "WORKLOAD NODE NETWORKS INTERFACE",
             "NAME WORKLOAD NODE NETWORKS INTERFACE PROFILES NATS",
             workload=lambda r: r.spec.workload or r.spec.pod,
-            node=lambda r: r.spec.node,
-            networks=lambda r: _comma(r.spec.ip_networks),
-            interface=lambda r: r.spec.interface_name,
+            node=attrgetter("spec.node"),
+            networks=lambda r: ",".join(r.spec.ip_networks),
+            interface=attrgetter("spec.interface_name"),
             profiles=lambda r: _comma(r.spec.profiles),
             nats=lambda r: _comma(f"{nat.external_ip}->{nat.internal_ip}" for nat in r.spec.ip_nats),
             orchestrator=lambda r: r.spec.orchestrator,

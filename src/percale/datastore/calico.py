@@ -104,11 +104,10 @@ class CalicoDatastore(Datastore):
             for items in self.keyvalue.pages(where.start, where.end, revision=at, limit=page):
                 reached = reached or items.revision
                 at = at or reached
-                entries = [decoded_entry(item) for item in items.items]
-                yield Page(
-                    NumberRevision(reached),
-                    [entry for entry in entries if entry and _has_name(entry.key, name, prefix=prefix)],
-                )
+                entries = [entry for item in items.items if (entry := decoded_entry(item)) is not None]
+                if name:
+                    entries = [entry for entry in entries if _has_name(entry.key, name, prefix=prefix)]
+                yield Page(NumberRevision(reached), entries)
             if kind == "Profile" and (not name or (name == DEFAULT_ALLOW_PROFILE and not prefix)):
                 yield Page(NumberRevision(reached), [Entry(_DEFAULT_ALLOW, default_allow_profile())])
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,6 +13,7 @@ from msgspec.structs import force_setattr
 from percale.errors import PercaleError, Unreadable
 from percale.resources import BUILT_IN_TIERS, DEFAULT_TIER, Key, Resource, decode_json, encode_json
 from percale.resources.defaults import pool_defaulted
+from percale.resources.json_text import STRICT_REFUSALS, strict_decoder
 
 __all__ = ["METADATA_ANNOTATION", "POLICY_KINDS", "as_stored", "from_value", "to_value"]
 
@@ -51,10 +54,12 @@ def to_value(resource: Resource) -> bytes:
 
 def from_value(key: Key, value: bytes, revision: int) -> Resource:
     """Return the stored resource with its version; raises Unreadable if the bytes are no resource of the key's kind."""
+    decode, restore = _ways(key.kind)
     try:
-        if key.kind == "BlockAffinity":
-            value = _with_boolean_deleted(value)
-        resource: Resource = decode_json(value, key.kind)
+        try:
+            resource = decode(value)
+        except STRICT_REFUSALS:
+            resource = decode_json(value, key.kind)
     except (PercaleError, ValueError, RecursionError) as error:
         raise Unreadable(key.kind, key.name, key.namespace, cause=str(error)) from error
     # The object is new and nobody else has it yet; replacing would copy it, twice for each of 250 000.
@@ -62,16 +67,19 @@ def from_value(key: Key, value: bytes, revision: int) -> Resource:
     force_setattr(metadata, "resource_version", str(revision))
     if not metadata.name:
         force_setattr(metadata, "name", key.name)
-    if key.kind in POLICY_KINDS:
-        _restore_policy(resource)
-    elif key.kind == "Tier":
-        _restore_tier(resource)
-    elif key.kind == "IPPool":
-        resource = pool_defaulted(resource)
-    return resource
+    return restore(resource) if restore else resource
 
 
-def _restore_policy(policy: Resource) -> None:
+@cache
+def _ways(kind: str) -> tuple[Callable[[bytes], Resource], Callable[[Resource], Resource] | None]:
+    """How values of a kind are decoded, and what a resource of it gets back of what is not stored, or otherwise."""
+    if kind == "BlockAffinity":
+        return lambda value: decode_json(_with_boolean_deleted(value), kind), None
+    restored = {**dict.fromkeys(POLICY_KINDS, _restored_policy), "Tier": _restored_tier, "IPPool": pool_defaulted}
+    return strict_decoder(kind), restored.get(kind)
+
+
+def _restored_policy(policy: Resource) -> Resource:
     metadata, tier = policy.metadata, policy.spec.tier or DEFAULT_TIER
     text = metadata.annotations.pop(METADATA_ANNOTATION, None)
     name = _annotated_name(text)
@@ -81,6 +89,7 @@ def _restore_policy(policy: Resource) -> None:
         # Calico up to 3.29 put the tier before the name.
         force_setattr(metadata, "name", metadata.name.removeprefix(f"{DEFAULT_TIER}."))
     metadata.labels.setdefault(_TIER_LABEL, tier)
+    return policy
 
 
 def _annotated_name(text: str | None) -> str:
@@ -91,13 +100,14 @@ def _annotated_name(text: str | None) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _restore_tier(tier: Resource) -> None:
+def _restored_tier(tier: Resource) -> Resource:
     order, action = BUILT_IN_TIERS.get(tier.name, (None, None))
     spec = tier.spec
     if spec.order is None and order is not None:
         force_setattr(spec, "order", order)
     if spec.default_action is None and action is not None:
         force_setattr(spec, "default_action", action)
+    return tier
 
 
 def _with_text_deleted(value: bytes) -> bytes:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -12,10 +12,19 @@ import msgspec
 from percale.resources.kinds import KINDS
 from percale.resources.resource import API_VERSION, Resource
 
-__all__ = ["decode_json", "encode_json", "encode_json_list", "go_json", "to_builtins"]
+__all__ = [
+    "STRICT_REFUSALS",
+    "decode_json",
+    "encode_json",
+    "encode_json_list",
+    "go_json",
+    "strict_decoder",
+    "to_builtins",
+]
 
 R = TypeVar("R", bound=Resource)
 
+STRICT_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 # Go writes these so that JSON can stand inside HTML; in JSON text they occur only within strings.
 _ESCAPES = (
@@ -48,12 +57,21 @@ def decode_json(text: bytes | str, kind: str | type[R]) -> Any:
     """
     name = kind if isinstance(kind, str) else kind.kind
     try:
-        return _decoder(name).decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return strict_decoder(name)(text)
+    except STRICT_REFUSALS:
         # Imported only for values that the strict decoder refuses: nulls, other letter case, real faults.
         from percale.resources.reader import read_json
 
         return read_json(text, KINDS[name].type, source="stored")
+
+
+@cache
+def strict_decoder(kind: str) -> Callable[[bytes | str], Any]:
+    """Return what decodes a resource of a kind from JSON without any fault, as percale writes it.
+
+    It raises STRICT_REFUSALS for all else, of which ``decode_json`` may still make something.
+    """
+    return msgspec.json.Decoder(KINDS[kind].type).decode
 
 
 def to_builtins(resource: Resource) -> dict[str, Any]:
@@ -66,11 +84,6 @@ def go_json(value: Any, *, indent: int = 0) -> bytes:
     """Return builtins as Go would encode them, keys in the order given."""
     text = _escaped(msgspec.json.encode(_with_go_floats(value)))
     return msgspec.json.format(text, indent=indent) if indent else text
-
-
-@cache
-def _decoder(kind: str) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(KINDS[kind].type)
 
 
 @cache
