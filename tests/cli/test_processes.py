@@ -113,3 +113,31 @@ def test_closed_streams(store, closed):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert run("get", "profile", "a", environment=store).returncode == 0
+
+
+FAILING = """
+from percale.cli import main
+from percale.errors import PercaleError
+
+def half_done(program, words):
+    print("half a result")
+    raise PercaleError("the other half is missing")
+
+main._run = half_done
+main.program()
+"""
+
+
+def test_what_was_printed_before_a_failure():
+    """A command that fails half-way has shown what it had found, through a pipe too."""
+    environment = {**os.environ, "PYTHONPATH": SOURCE, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run([sys.executable, "-c", FAILING], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "half a result\n", "the other half is missing\n")
+
+
+def test_complaints_without_room():
+    """The exit status is that of the command, also where its complaint cannot be written."""
+    environment = {**os.environ, "PYTHONPATH": SOURCE, "PYTHONUNBUFFERED": ""}
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "percale.cli", "frobnicate"]
+        assert subprocess.run(command, env=environment, stderr=full, timeout=60).returncode == 1

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 
 from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, is_calicos, knows, read_arguments
@@ -30,14 +30,16 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 def program() -> NoReturn:
     """Be the program: do what the command line says and end the process.
 
-    Everything is closed and written by then, so the interpreter need not tidy up, which takes a tenth of a short
-    command's time.
+    Everything is closed by then, so the interpreter need not tidy up, which takes a tenth of a short command's time;
+    what a command had printed before it failed has still to be written.
     """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started us; a file opened later must not take its number
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115 - open to the end
     status = main()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # where something cannot be written, it is too late to say so
+            stream.flush()
     os._exit(status)
 
 
@@ -156,20 +158,22 @@ def _program_name(started: str) -> str:
 
 
 def _report(error: Exception) -> int:
-    """Print an error that percale raised on purpose as its sentence, any other as a request to report it."""
+    """Print what happened; where that cannot be written either, the status has to do."""
+    text = _sentence(error)
+    with suppress(OSError):
+        print(text, file=sys.stderr)
+    return 1
+
+
+def _sentence(error: Exception) -> str:
+    """Return what percale raised on purpose as its sentence, anything else as a request to report it."""
     from percale.errors import PercaleError
 
     if isinstance(error, PercaleError):
-        print(error, file=sys.stderr)
-        return 1
+        return str(error)
     if isinstance(error, OSError) and error.errno in _NO_ROOM and not error.filename:
-        print(f"the output could not be written: {error.strerror}", file=sys.stderr)
-        return 1
+        return f"the output could not be written: {error.strerror}"
     if os.environ.get("PERCALE_TRACEBACK"):
         raise error
     where = f"{type(error).__name__}: {error}".replace("\n", " ")
-    print(
-        f"this is a bug of percale, please report it: {where} (PERCALE_TRACEBACK=1 shows where it happened)",
-        file=sys.stderr,
-    )
-    return 1
+    return f"this is a bug of percale, please report it: {where} (PERCALE_TRACEBACK=1 shows where it happened)"
