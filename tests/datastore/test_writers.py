@@ -63,6 +63,19 @@ class TestIdentity:
         assert said.encode().decode() == said
         assert said.endswith(" (percale apply)")
 
+    def test_odd_names(self, monkeypatch):
+        """Names that are no text, or of several lines, become a line of text: no change must fail because of them."""
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        said = identity("a\udce4b\nc", {"SUDO_USER": "m\udce4x"})
+        assert said == f"m?x as root@{os.uname().nodename} (a?b c)"
+
+    def test_long_name_of_a_program(self):
+        """A long name leaves less room for the user's words, and in the end none."""
+        words, longest = {"PERCALE_WRITER": "ticket 7"}, 200 - len(identity("x", {})) + 1
+        assert identity("p" * (longest - 3), words).startswith("t, ")
+        assert identity("p" * (longest - 2), words) == identity("p" * (longest - 2), {})
+        assert len(identity("p" * 500, words)) == 200
+
     def test_user_behind_sudo(self, monkeypatch):
         """Who became root by sudo is named."""
         monkeypatch.setattr(os, "geteuid", lambda: 0)

@@ -20,9 +20,14 @@ def identity(program: str = "", environment: Mapping[str, str] = os.environ) -> 
     The program is by default the one that runs. Where sudo was used, the user is the one behind it. It is information,
     not evidence: whoever may write the datastore can write it differently.
     """
-    process = f"{_user(environment)}@{os.uname().nodename} ({program or _program()})"
-    words = " ".join(environment.get(ENVIRONMENT, "").encode("utf-8", "replace").decode().split())
-    return f"{words[: _LONGEST - len(process) - 2]}, {process}" if words else process[:_LONGEST]
+    process = _line(f"{_user(environment)}@{os.uname().nodename} ({program or _program()})")[:_LONGEST]
+    words = _line(environment.get(ENVIRONMENT, ""))[: max(0, _LONGEST - len(process) - 2)]
+    return f"{words}, {process}" if words else process
+
+
+def _line(text: str) -> str:
+    """Return a text of the system, which may hold any bytes, as one line of Unicode."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def _user(environment: Mapping[str, str]) -> str:
