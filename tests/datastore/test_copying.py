@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -144,3 +145,16 @@ class TestNewStore:
             pass
         assert (tmp_path / "new").read_text() == "precious"
         assert os.listdir(tmp_path) == ["new"]
+
+    def test_log_of_another_file(self, source, tmp_path):
+        """A log that was left when its datastore was deleted by hand is refused: SQLite would read it into the new."""
+        with SQLiteKeyValue(tmp_path / "new") as old:
+            old.put("/calico/old", b"1")
+            shutil.copy(tmp_path / "new-wal", tmp_path / "kept")
+        (tmp_path / "kept").rename(tmp_path / "new-wal")
+        (tmp_path / "new").unlink()
+        with pytest.raises(Refused, match="new-wal is the log of a datastore that is not there"):
+            source.backup(tmp_path / "new")
+        with pytest.raises(Refused, match="new-wal is the log"), new_store(tmp_path / "new") as target:
+            copy_store(source, target)
+        assert (tmp_path / "new-wal").stat().st_size > 0

@@ -30,7 +30,8 @@ _OF_THE_TARGET = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 def write_backup(connection: sqlite3.Connection, path: Path | None, target: Path) -> None:
     """Write everything of one moment, history included, into a new file; it is there whole or not at all.
 
-    Writers go on meanwhile. Raises Refused if the target exists, StoreUnavailable if it cannot be written.
+    Writers go on meanwhile. Raises Refused if the target or a log of it exists, StoreUnavailable if it cannot be
+    written.
     """
     _refuse_existing(target)
     with _beside(target) as unfinished, as_unavailable(path):
@@ -47,7 +48,7 @@ def write_backup(connection: sqlite3.Connection, path: Path | None, target: Path
 def new_store(target: Path, *, writer: Callable[[], str] = str) -> Iterator[SQLiteKeyValue]:
     """Give a new store to be filled, which has its place when the block ends well, and is gone otherwise.
 
-    Raises Refused if there is something at the target, StoreUnavailable if it cannot be written.
+    Raises Refused if there is something at the target, or a log of it, StoreUnavailable if it cannot be written.
     """
     from percale.datastore.sqlite.store import SQLiteKeyValue
 
@@ -111,6 +112,9 @@ def restore_file(backup: Path, target: Path) -> None:
 def _refuse_existing(target: Path) -> None:
     if os.path.lexists(target):
         raise Refused(f"{target} exists already; choose another name")
+    log = target.with_name(target.name + "-wal")
+    if log.exists():  # by its name SQLite takes it for that of the new file, and reads what is in it
+        raise Refused(f"{log} is the log of a datastore that is not there any more; remove it or choose another name")
 
 
 @contextlib.contextmanager
