@@ -113,6 +113,16 @@ def test_a_copy_is_one_file(store, tmp_path):
     assert store("datastore", "check", "--datastore", "copy").status == 0
 
 
+@pytest.mark.parametrize("target", ["new", "there"])
+def test_a_copy_tells_who_made_it(store, tmp_path, target):
+    """The history of what was copied begins with the command that copied it, into a new file or one that is there."""
+    with SQLiteKeyValue(tmp_path / "there"):
+        pass
+    assert store("datastore", "copy", "--from", "store.db", "--to", target).status == 0
+    with SQLiteKeyValue(tmp_path / target) as copied:
+        assert copied.revision_writer(copied.revision).endswith(" (percale datastore copy)")
+
+
 @pytest.mark.parametrize("words", [("backup", "x"), ("copy", "--from", "store.db", "--to", "x")], ids=" ".join)
 def test_a_new_file_that_breaks_off_is_gone(store, tmp_path, monkeypatch, words):
     """Where a new file cannot be filled nothing is left, and nobody is told to copy over what is not there."""

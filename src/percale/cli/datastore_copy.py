@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from percale.cli.command import Call, Command, CommandFailed, Flag
 from percale.cli.progress import ProgressBar
 from percale.cli.stores import open_keyvalue, target_keyvalue
@@ -40,7 +42,7 @@ def run(call: Call) -> int:
         raise CommandFailed(f"{arguments.text('from')} and {arguments.text('to')} are one datastore")
     with (
         open_keyvalue(here, read_only=True) as source,
-        target_keyvalue(there) as target,
+        target_keyvalue(replace(there, writer=arguments.command)) as target,
         ProgressBar("Copying") as bar,
     ):
         copied = copy_store(
