@@ -455,6 +455,18 @@ class TestBackup:
             assert kv.check() == []
         assert path.stat().st_mode & 0o777 == 0o600
 
+    @pytest.mark.parametrize("name", ["bjørn's 100 %?#", os.fsdecode(b"bj\xf8rn")])
+    def test_names_of_files(self, tmp_path, name):
+        """A file may have any name that the system allows, UTF-8 or not."""
+        from percale.datastore.sqlite.backup import restore_file
+
+        with SQLiteKeyValue(tmp_path / name) as store:
+            store.put("/a", b"1")
+            store.backup(tmp_path / f"{name}.saved")
+        restore_file(tmp_path / f"{name}.saved", tmp_path / name)
+        with SQLiteKeyValue(tmp_path / name, read_only=True) as restored:
+            assert restored.get("/a").value == b"1"
+
     def test_damaged_backup_is_not_restored(self, tmp_path):
         """What is no store, or a damaged one, replaces nothing."""
         from percale.datastore.sqlite.backup import restore_file

@@ -36,7 +36,7 @@ def write_backup(connection: sqlite3.Connection, path: Path | None, target: Path
     _refuse_existing(target)
     with _beside(target) as unfinished, as_unavailable(path):
         try:
-            connection.execute("VACUUM INTO ?", (os.fspath(unfinished),))
+            connection.execute("VACUUM INTO CAST(? AS TEXT)", (os.fsencode(unfinished),))
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_TARGET:
                 raise
@@ -155,7 +155,7 @@ def _readable(backup: Path) -> Iterator[None]:
 
 def _unchanging(path: Path) -> str:
     """Return the file as SQLite's URI, by which reading it leaves nothing beside it."""
-    return f"file:{quote(os.fspath(path))}?mode=ro&immutable=1"
+    return f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
 
 
 def _take_from_use(target: Path) -> None:

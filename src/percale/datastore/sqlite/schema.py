@@ -129,7 +129,7 @@ def _uri(path: Path | None, *, read_only: bool) -> str:
     mode = "ro" if read_only else "rw"
     log = path.with_name(path.name + "-wal")
     lonely = read_only and not os.access(path.parent, os.W_OK) and not log.exists()
-    return f"file:{quote(os.fspath(path))}?mode={mode}" + ("&immutable=1" if lonely else "")
+    return f"file:{quote(os.fsencode(path))}?mode={mode}" + ("&immutable=1" if lonely else "")
 
 
 def prepare(connection: sqlite3.Connection, path: Path | None) -> None:
