@@ -20,6 +20,7 @@ __all__ = [
     "PercaleError",
     "Problem",
     "Refused",
+    "Restored",
     "StoreUnavailable",
     "Unauthorized",
     "Unreadable",
@@ -196,6 +197,15 @@ class Compacted(PercaleError):
     def __init__(self, revision: int) -> None:
         self.revision = revision
         super().__init__(f"history before revision {revision} has been compacted")
+
+
+class Restored(Compacted):
+    """The backend's fault: it is at ``revision`` and was at ``reached``, so what was read of it is not its history."""
+
+    def __init__(self, revision: int, reached: int) -> None:
+        super().__init__(revision)
+        self.reached = reached
+        self.args = (f"the datastore was at revision {reached} and is at {revision}: an older state was restored",)
 
 
 class FutureRevision(PercaleError):

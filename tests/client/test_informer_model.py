@@ -18,7 +18,7 @@ from percale.datastore.seams import InSync, Interrupted, Resync, SyncerUpdate
 from percale.datastore.sqlite import SQLiteKeyValue
 from percale.datastore.syncer import DatastoreSyncer
 from percale.errors import NotFound, Problem
-from percale.resources import Key
+from percale.resources import Key, NetworkSetSpec
 
 NAMES = ["a", "b", "c", "d"]
 names = st.sampled_from(NAMES)
@@ -204,6 +204,15 @@ class TestCache:
             cache.take([event], None)
             assert cache.behind == reason
         assert (cache.interruptions, cache.resyncs) == (1, 1)
+
+    def test_one_version_of_two_states(self):
+        """After an older state of the datastore was restored, one version may be that of something else."""
+        cache = Cache("NetworkSet")
+        old, new = resource("a", 2), resource("a", 2).replace(spec=NetworkSetSpec(nets=("203.0.113.0/24",)))
+        cache.take([SyncerUpdate(key("a"), old, NumberRevision(2)), InSync(NumberRevision(2))], NumberRevision(2))
+        assert cache.take([SyncerUpdate(key("a"), new, NumberRevision(2))], NumberRevision(2)) == [
+            Difference(key("a"), old, new)
+        ]
 
     def test_unreadable_twice(self):
         """What was absent and stays absent is no difference."""

@@ -96,8 +96,4 @@ class Cache(Generic[R]):
             self._problems[key] = update.problem
         elif new is not None:
             self._resources[key] = new
-        return Difference(key, old, new) if _version(old) != _version(new) else None
-
-
-def _version(resource: Resource | None) -> tuple[str, str] | None:
-    return None if resource is None else (resource.metadata.uid, resource.metadata.resource_version)
+        return Difference(key, old, new) if old != new else None

@@ -184,8 +184,9 @@ class WatchBatch(NamedTuple):
 class Watch(Closable):
     """Every change of a range after a revision, once and in order; iterating blocks and ends after ``close()``.
 
-    Raises Compacted if history that is still to be delivered is gone, Unauthorized if it may not be read; each ``poll``
-    after that raises the same. Raises StoreUnavailable while the store is; polled again, it goes on where it was.
+    Raises Compacted if history that is still to be delivered is gone, as Restored where the store has gone back to an
+    older state meanwhile, Unauthorized if it may not be read; each ``poll`` after that raises the same. Raises
+    StoreUnavailable while the store is; polled again, it goes on where it was.
     """
 
     @abstractmethod

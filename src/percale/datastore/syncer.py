@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from percale.datastore.pauses import pause
-from percale.datastore.revision import Revision, VectorRevision
+from percale.datastore.revision import NumberRevision, Revision, VectorRevision
 from percale.datastore.seams import (
     Datastore,
     Entry,
@@ -24,7 +24,7 @@ from percale.datastore.seams import (
     SyncerEvent,
     SyncerUpdate,
 )
-from percale.errors import Compacted, PercaleError, Problem, StoreUnavailable
+from percale.errors import Compacted, PercaleError, Problem, Restored, StoreUnavailable
 from percale.resources import Key, Resource
 
 __all__ = ["DatastoreSyncer"]
@@ -195,6 +195,8 @@ class _Source:
         try:
             return self._change(timeout_s) if self.listed else self._list()
         except Compacted as error:
+            if isinstance(error, Restored):  # a version that was told may be that of something else now
+                self._known = dict.fromkeys(self._known, "")
             return self.start_over(str(error))
         except PercaleError as error:
             return self._failed(str(error))
@@ -248,7 +250,7 @@ class _Source:
     def _change(self, timeout_s: float) -> Sequence[SyncerEvent]:
         if self._watch is None:
             if self.interrupted:  # a new watch may be silent because nothing happens, or because nobody answers
-                self.newest()
+                self._check_restored()
             self._watch = self._datastore.watch(self.kinds, **self._chosen, after=self.revision)
             self.interrupted = False
             if self._closed:  # closed while the watch was being made
@@ -262,6 +264,11 @@ class _Source:
         self.revision = self._watch.revision
         self._watch_failures = 0
         return updates
+
+    def _check_restored(self) -> None:
+        newest, known = self.newest(), self.revision
+        if isinstance(newest, NumberRevision) and isinstance(known, NumberRevision) and newest.number < known.number:
+            raise Restored(newest.number, known.number)
 
     def _update_of(self, event: ResourceEvent) -> SyncerUpdate | None:
         if event.type == "DELETED":

@@ -25,7 +25,7 @@ from percale.datastore.etcd.waiting import Waiting
 from percale.datastore.etcd.wire import event, range_request
 from percale.datastore.keyvalue import KeyEvent, Watch, WatchBatch
 from percale.datastore.pauses import pause
-from percale.errors import Compacted, PercaleError, StoreUnavailable, Unauthorized
+from percale.errors import Compacted, PercaleError, Restored, StoreUnavailable, Unauthorized
 
 __all__ = ["EtcdWatch"]
 
@@ -76,6 +76,7 @@ class EtcdWatch(Watch):
         self._closed = threading.Event()
         self._call: Any = None
         self._progress = 0
+        self._reached = 0
         self._fragments: list[KeyEvent] = []
         self._answers = 0
         self._failures = 0
@@ -184,6 +185,8 @@ class EtcdWatch(Watch):
         if answer.canceled:
             self._give_up(answer)
             return False
+        if answer.created:
+            self._check_restored(answer.header.revision)
         if answer.created or answer.watch_id == _ANY_WATCH:
             return True
         self._fragments += map(event, answer.events)
@@ -192,6 +195,7 @@ class EtcdWatch(Watch):
         events, self._fragments = self._fragments, []
         wanted = tuple(event for event in events if event.item.mod_revision >= self._next)
         revision = answer.header.revision
+        self._reached = max(self._reached, revision)
         if wanted:
             # An answer to a watch that lags behind says more than it delivers; its last event does not.
             revision = wanted[-1].item.mod_revision
@@ -204,6 +208,17 @@ class EtcdWatch(Watch):
         if wanted or (not events and revision >= self._next):
             self._put(WatchBatch(revision, wanted))
         return self._is_followed(events)
+
+    def _check_restored(self, revision: int) -> None:
+        """Raise Restored where etcd was at a later revision before; a member may be behind, all together never are."""
+        if revision < self._reached:
+            try:
+                newest = self._newest()
+            except StoreUnavailable as error:
+                raise _StreamEnded(str(error)) from error
+            if newest < self._reached:
+                raise Restored(newest, self._reached)
+        self._reached = max(self._reached, revision)
 
     def _give_up(self, answer: Any) -> None:
         if answer.compact_revision:
@@ -227,12 +242,14 @@ class EtcdWatch(Watch):
         if self._answers % _ANSWERS_IN_TOUCH or not events:
             return True
         try:
-            # A key of its own, because a user's permissions may end there.
-            request = range_request(self._start, "", limit=1, keys_only=True)
-            newest = self._connection.call("Range", request).header.revision
+            return self._newest() - events[-1].item.mod_revision < _ANSWERS_IN_TOUCH
         except StoreUnavailable:
             return False
-        return bool(newest - events[-1].item.mod_revision < _ANSWERS_IN_TOUCH)
+
+    def _newest(self) -> int:
+        # By a key of its own, because a user's permissions may end there.
+        request = range_request(self._start, "", limit=1, keys_only=True)
+        return int(self._connection.call("Range", request).header.revision)
 
     def _put(self, batch: WatchBatch | PercaleError) -> None:
         while not self.closed:
