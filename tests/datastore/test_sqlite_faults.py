@@ -467,6 +467,24 @@ class TestBackup:
         with SQLiteKeyValue(tmp_path / name, read_only=True) as restored:
             assert restored.get("/a").value == b"1"
 
+    def test_what_is_no_datastore_is_not_replaced(self, tmp_path):
+        """A file whose head is gone may be anything: who restores over it is told to move it away first."""
+        from percale.datastore.sqlite.backup import restore_file
+
+        with SQLiteKeyValue(tmp_path / "store") as kv:
+            kv.put("/a", b"1")
+            kv.backup(tmp_path / "backup")
+        with open(tmp_path / "store", "r+b") as file:
+            file.write(b"?" * 4096)
+        with pytest.raises(
+            Refused, match=r"store is damaged, or no datastore \(file is not a database\); move it away"
+        ):
+            restore_file(tmp_path / "backup", tmp_path / "store")
+        (tmp_path / "store").rename(tmp_path / "away")
+        restore_file(tmp_path / "backup", tmp_path / "store")
+        with SQLiteKeyValue(tmp_path / "store") as kv:
+            assert kv.get("/a").value == b"1"
+
     def test_damaged_backup_is_not_restored(self, tmp_path):
         """What is no store, or a damaged one, replaces nothing."""
         from percale.datastore.sqlite.backup import restore_file

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _BESIDE = ("-wal", "-shm", "-wake")
 _OF_THE_TARGET = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 """The errors of a copy that the file which is written has, not the one that is read."""
+_NO_STORE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def write_backup(connection: sqlite3.Connection, path: Path | None, target: Path) -> None:
@@ -159,15 +160,22 @@ def _unchanging(path: Path) -> str:
 
 
 def _take_from_use(target: Path) -> None:
-    """Empty the write-ahead log of a store; raises Refused while somebody has the store open."""
-    with as_unavailable(target), contextlib.closing(schema.connect(target, "FULL", busy_timeout_s=0)) as connection:
-        try:
+    """Empty the write-ahead log of a store; raises Refused while somebody has the store open, or where it is none."""
+    try:
+        with contextlib.closing(schema.connect(target, "FULL", busy_timeout_s=0)) as connection:
             schema.version_of(connection, target)
             connection.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
+    except (sqlite3.Error, StoreUnavailable) as error:
+        fault = error.__cause__ if isinstance(error, StoreUnavailable) else error
+        code = getattr(fault, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
             raise Refused(f"{target} is in use; stop the agent and every other percale before restoring") from error
+        if code in _NO_STORE:
+            raise Refused(
+                f"{target} is damaged, or no datastore ({fault}); move it away, with what lies beside it, and try again"
+            ) from error
+        with as_unavailable(target):
+            raise
 
 
 def _move(unfinished: Path, target: Path) -> None:
