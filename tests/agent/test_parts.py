@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import pytest
 
 from percale.agent import daemon, logs
 from percale.agent.config import AgentConfig
-from percale.agent.daemon import _stopped_by_a_dead_thread
+from percale.agent.daemon import _stopped_by_a_dead_thread, _stopped_by_signals
 from percale.agent.inbox import Inbox, Stop
 from percale.agent.lock import HostLock
 from percale.agent.server import Server, status_answer
@@ -192,3 +193,19 @@ def test_a_plan_of_a_store_that_stops_answering_is_refused(tmp_path, monkeypatch
     monkeypatch.setattr(daemon, "_connected", connected)
     with pytest.raises(StoreUnavailable, match="the disk is gone"):
         daemon.plan(AgentConfig("n1", tmp_path / "agent.sock"))
+
+
+def test_signal_that_another_thread_gets():
+    """The loop is woken by a signal whichever thread the kernel gives it to, and also just before it waits."""
+    inbox, gone = Inbox(), threading.Event()
+    thread = threading.Thread(target=gone.wait)
+    thread.start()
+    try:
+        with _stopped_by_signals(inbox):
+            signal.pthread_kill(thread.ident, signal.SIGTERM)
+            assert select([inbox], [], [], 10)[0]
+            assert [*inbox.take(), *inbox.take()] == [Stop()]
+    finally:
+        gone.set()
+        thread.join()
+        inbox.close()

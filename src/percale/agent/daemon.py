@@ -141,10 +141,16 @@ def _stopped_by_a_dead_thread(inbox: Inbox, log: logs.Log) -> Iterator[list[str]
 
 @contextmanager
 def _stopped_by_signals(inbox: Inbox) -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the loop in its own time."""
+    """Let SIGTERM and SIGINT end the loop in its own time.
+
+    A handler runs when the main thread goes on. So the signal itself has to wake it where it waits: the kernel may give
+    the signal to another thread, or just before the wait.
+    """
+    bell = signal.set_wakeup_fd(inbox.bell, warn_on_full_buffer=False)
     old = {number: signal.signal(number, lambda *_: inbox.put(Stop())) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
+        signal.set_wakeup_fd(bell)
         for number, handler in old.items():
             signal.signal(number, handler)

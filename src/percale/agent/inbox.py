@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,14 +24,16 @@ class Stop:
 Item: TypeAlias = SyncerEvent | Stop
 _FULL = 16
 """So many batches of the datastore wait for a busy loop; then the watches have to, whose own stores are bounded."""
+_AS_MUCH_AS_FITS = 1 << 16
+"""The bytes that a pipe holds (pipe(7))."""
 
 
 class Inbox:
-    """A queue that any thread may fill and the loop's thread empties."""
+    """A queue that any thread may fill and the loop's thread empties; a byte written to ``bell`` makes it readable."""
 
     def __init__(self) -> None:
         self._batches: queue.SimpleQueue[tuple[Item, ...]] = queue.SimpleQueue()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._wake, self.bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._room = threading.Condition()
         self._hurried = False
 
@@ -56,12 +59,13 @@ class Inbox:
         Never waits and takes no lock: signal handlers call it.
         """
         self._batches.put(items)
-        os.eventfd_write(self._wake, 1)
+        with suppress(BlockingIOError):  # full, and so readable already
+            os.write(self.bell, b"\0")
 
     def take(self) -> list[Item]:
         """Return all that is there, in order; nothing is no error."""
         try:
-            os.eventfd_read(self._wake)
+            os.read(self._wake, _AS_MUCH_AS_FITS)
         except BlockingIOError:
             return []
         # What is added meanwhile is announced again: at worst the next call finds nothing.
@@ -71,5 +75,6 @@ class Inbox:
         return items
 
     def close(self) -> None:
-        """Close the descriptor."""
+        """Close the descriptors."""
         os.close(self._wake)
+        os.close(self.bell)
