@@ -100,15 +100,22 @@ class TestKeptWriters:
             assert [two.revision_writer(revision) for revision in (first, second, deleted)] == ["ada", "bob", "ada"]
 
     def test_name_is_asked_for_once_and_late(self, tmp_path):
-        """Who only reads need not say who it is, which may take a directory service; nor does a refused change."""
+        """Who only reads need not say who it is, which may take a directory service; who writes says it once."""
         asked = []
         with SQLiteKeyValue(tmp_path / "s", writer=lambda: asked.append(1) or "ada") as kv:
             assert kv.get("/a") is None
-            assert not kv.txn([Compare("/a", "version", "=", 5)], [Put("/a", b"")]).succeeded
+            assert not kv.txn([Compare("/a", "version", "=", 5)]).succeeded
             assert asked == []
             kv.put("/a", b"")
             kv.put("/a", b"")
             assert asked == [1]
+
+    def test_others_write_while_a_name_is_found_out(self, tmp_path):
+        """A slow directory service holds up who asks it, nobody else."""
+        with SQLiteKeyValue(tmp_path / "s") as other:
+            with SQLiteKeyValue(tmp_path / "s", writer=lambda: str(other.put("/other", b""))) as kv:
+                kv.put("/a", b"")
+            assert other.get("/other") is not None
 
     def test_unnamed_writer(self, embedded):
         """A store that was opened without a name tells none."""

@@ -33,6 +33,7 @@ def program() -> NoReturn:
     Everything is closed by then, so the interpreter need not tidy up, which takes a tenth of a short command's time;
     what a command had printed before it failed has still to be written.
     """
+    gc.disable()  # as in _uncollected, and while modules are imported
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started us; a file opened later must not take its number
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115 - open to the end
@@ -93,6 +94,8 @@ def _run(program: str, words: list[str]) -> int:
         return 0
     module.COMMAND.check_count(len(arguments.positionals))
     _check_log_level(arguments)
+    if module.COMMAND.stays:
+        gc.enable()
     with nullcontext() if module.COMMAND.stays else _uncollected():
         status: int = module.run(Call(program, arguments))
     return status

@@ -34,7 +34,7 @@ VERBS: dict[str, Verb] = {
     "ipam configure": Verb("percale.cli.ipam_configure", "change the configuration of address management"),
     "ipam release": Verb("percale.cli.ipam_release", "give addresses back by hand, or what checks found unused"),
     "ipam split": Verb("percale.cli.ipam_split", "cut a pool into smaller ones"),
-    "history": Verb("percale.cli.history", "show what changed in a resource, and when", own=True),
+    "history": Verb("percale.cli.history", "show what changed in a resource, when, and by whom", own=True),
     "diff": Verb("percale.cli.diff", "compare files with the datastore, or two revisions of it", own=True),
     "datastore backup": Verb(
         "percale.cli.datastore_backup", "copy the datastore into a file while it is used", own=True

@@ -178,7 +178,10 @@ class Informer(Closable, Generic[R]):
                 self._awaited.remove(wanted)
 
     def wait_current(self, timeout_s: float | None = None) -> Self:
-        """Wait until all is known that was written before this call, deletes too; raises StoreUnavailable."""
+        """Wait until all is known that was written before this call, deletes too; raises StoreUnavailable.
+
+        The datastore is asked first how far it has come, in its own time.
+        """
         return self.wait_for(self._syncer.newest(), timeout_s)
 
     # Being told

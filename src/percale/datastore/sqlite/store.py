@@ -108,6 +108,8 @@ class SQLiteKeyValue(KeyValue):
         """Do all of one branch or nothing, as one revision."""
         txn = Txn(tuple(compares), tuple(then), tuple(orelse))
         check_txn(txn, self.max_operations)
+        if txn.then or txn.orelse:
+            self._name()  # a directory service may be slow to tell it, and the lock keeps all others out
         with self._write() as connection:
             result = Writer(connection, self._clock(), self._name).run(txn)
         if result.revision % _REVISIONS_PER_POLICY == 0:
