@@ -70,7 +70,7 @@ def _tables(
 def _table(result: Result, layout: Layout, headings: Sequence[str]) -> Iterator[str]:
     cells = [layout.cells[heading] for heading in headings]
     resources = result.items if isinstance(result, ResourceList) else [result]
-    yield from columns(headings, ([cell(resource) for cell in cells] for resource in resources))
+    yield from columns(headings, zip(*(map(cell, resources) for cell in cells), strict=True))
     yield "\n"
 
 
