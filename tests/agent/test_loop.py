@@ -16,6 +16,8 @@ from percale.dataplane.twin import TwinDataplane
 from percale.datastore.seams import InSync, Interrupted, NumberRevision, Resync, SyncerUpdate
 from percale.errors import PercaleError, Problem
 from percale.resources import (
+    ClusterInformation,
+    ClusterInformationSpec,
     Key,
     NetworkPolicy,
     NetworkPolicySpec,
@@ -38,6 +40,14 @@ ENDPOINT = WorkloadEndpoint(
         ip_networks=("10.0.0.1",),
     ),
 )
+
+
+CLUSTER = Key("ClusterInformation", "", "default")
+
+
+def cluster(*, ready):
+    """What a cluster says of itself."""
+    return ClusterInformation(metadata=ObjectMeta(name="default"), spec=ClusterInformationSpec(datastore_ready=ready))
 
 
 class Watched(TwinDataplane):
@@ -87,6 +97,36 @@ def agent():
     made = Agent()
     yield made
     made.inbox.close()
+
+
+@pytest.mark.parametrize("reason", ["is locked", "has no ClusterInformation"])
+def test_what_is_programmed_stays_while_the_datastore_is_not_ready(agent, reason):
+    """A lock, or a datastore that was emptied, changes nothing on the host; when it is ready again all is made up."""
+    before = agent.synced(cluster(ready=True), TIER, ENDPOINT)
+    gone = SyncerUpdate(ENDPOINT.key, None, NumberRevision(9))
+    agent.hear(gone, SyncerUpdate(CLUSTER, cluster(ready=False) if "locked" in reason else None, NumberRevision(9)))
+    status = agent.board.status
+    assert agent.dataplane.statistics().endpoints == 1
+    assert (status.in_sync, status.programmed, status.seen) == (False, before.programmed, NumberRevision(9))
+    assert reason in status.behind
+    agent.hear(SyncerUpdate(CLUSTER, cluster(ready=True), NumberRevision(10)))
+    status = agent.board.status
+    assert agent.dataplane.statistics().endpoints == 0
+    assert (status.in_sync, status.programmed, status.behind) == (True, NumberRevision(10), "")
+
+
+def test_an_agent_that_starts_on_a_locked_datastore_waits(agent):
+    """Nothing is programmed until the lock is taken away, then all of it."""
+    status = agent.synced(cluster(ready=False), TIER, ENDPOINT)
+    assert (status.in_sync, status.programmed) == (False, None)
+    assert agent.dataplane.statistics().applied == 0
+    agent.hear(agent.update(cluster(ready=True)))
+    assert (agent.board.status.in_sync, agent.board.status.endpoints) == (True, 1)
+
+
+def test_a_datastore_that_does_not_say_whether_it_is_ready_is_followed(agent):
+    """Only a plain no is a no: what enforces policy goes on in doubt."""
+    assert agent.synced(cluster(ready=None), TIER, ENDPOINT).in_sync
 
 
 def test_nothing_counts_as_programmed_before_the_snapshot_is_complete(agent):

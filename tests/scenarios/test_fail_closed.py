@@ -186,3 +186,35 @@ def test_an_agent_that_cannot_read_its_datastore_at_its_start_changes_nothing(sh
     done = site.world.host.run(["timeout", "--signal=TERM", "2", *site.agent_command], env=site.environment)
     assert "Traceback" not in done.stderr
     assert passing(site, SHOP_FLOWS) == SHOP_PASSES
+
+
+def test_a_datastore_that_is_not_ready_cuts_nothing_off(shop_of_its_own):
+    """Locked, and then emptied of everything, it leaves the host as it is; ready again, its new content is in force."""
+    site = shop_of_its_own
+    site.programmed()
+    site.command("datastore", "migrate", "lock")
+    site.client.apply(policy("opened", "role == 'server'", allow("UDP", 53)))
+    assert _told(site, "is locked")
+    assert passing(site, ("client → server udp 53",)) == set(), "a change during the lock is not in force"
+    site.command("datastore", "migrate", "unlock")
+    site.programmed(site.revision)
+    assert passing(site, ("client → server udp 53",)) == both("client → server udp 53")
+
+    keyvalue = site.client.datastore.keyvalue
+    kept = keyvalue.range("/calico/", "/calico0").items
+    keyvalue.delete("/calico/", "/calico0")
+    assert _told(site, "has no ClusterInformation")
+    assert passing(site, SHOP_FLOWS) == SHOP_PASSES, "an emptied datastore is not followed"
+    for item in sorted(kept, key=lambda item: "clusterinformations" in item.key):
+        keyvalue.put(item.key, item.value)
+    site.programmed(site.revision)
+    assert passing(site, SHOP_FLOWS) == SHOP_PASSES
+
+
+def _told(site: Site, reason: str) -> bool:
+    limit = time.monotonic() + 10
+    while reason not in site.status()["behind"]:
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.02)
+    return True

@@ -32,6 +32,7 @@ from percale.resources import Node, ObjectMeta
 __all__ = ["KINDS", "plan", "run"]
 
 KINDS = (
+    "ClusterInformation",  # first, because it says whether the rest is to be followed
     "Tier",
     "Profile",
     "GlobalNetworkPolicy",

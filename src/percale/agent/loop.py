@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from select import select
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from percale.agent.inbox import Inbox, Item, Stop
 from percale.agent.logs import Log
@@ -21,9 +21,11 @@ from percale.calc.bulk_load import bulk_load
 from percale.calc.calculation import Calculation
 from percale.dataplane.dataplane import Applied, Dataplane
 from percale.datastore.seams import InSync, Interrupted, Resync, Revision, SyncerUpdate
+from percale.resources import ClusterInformation, Key
 
 __all__ = ["Loop", "WatchedDataplane"]
 
+_CLUSTER = Key(ClusterInformation.kind, "", "default")
 _FIRST_PAUSE_S = 0.1
 _LAST_PAUSE_S = 30.0
 
@@ -50,7 +52,8 @@ class Loop:
     """Takes what changed from the inbox, calculates, programs, and says on the board how far it is.
 
     ``resync_s`` is how often the kernel's state is read again in full. A failed attempt leaves the tables as they were
-    and is repeated after growing, jittered pauses.
+    and is repeated after growing, jittered pauses. While the datastore is locked or has no ClusterInformation, what is
+    programmed stays: who moves or empties a datastore must not cut off what runs (spec/resources.md).
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Loop:
         self._log = Log("agent")
         self._revision: Revision | None = None
         self._in_sync = self._stopping = False
-        self._behind = ""
+        self._behind = self._unready = ""
         self._invalid: dict[str, str] = {}
         self._refused: dict[str, str] = {}
         self._snapshot = ExitStack()
@@ -104,6 +107,8 @@ class Loop:
                     self._snapshot.enter_context(bulk_load())
                     self._loading = True
                 self._note_validity(str(key), "" if problem is None else str(problem))
+                if key == _CLUSTER:
+                    self._note_readiness(cast("ClusterInformation | None", resource))
                 self._calculation.update(key, resource)
                 self._revision = revision
             case InSync(revision):
@@ -117,6 +122,13 @@ class Loop:
             case Interrupted(kinds, reason):
                 self._behind = reason
                 self._log.warning("datastore-lost", kinds=",".join(kinds), reason=reason)
+
+    def _note_readiness(self, cluster: ClusterInformation | None) -> None:
+        before, self._unready = self._unready, _unreadiness(cluster)
+        if self._unready and not before:
+            self._log.warning("datastore-not-ready", reason=self._unready)
+        elif before and not self._unready:
+            self._log.info("datastore-ready")
 
     def _note_validity(self, key: str, problem: str) -> None:
         if problem:
@@ -135,6 +147,9 @@ class Loop:
         self._refused = refused
 
     def _program(self) -> None:
+        if self._unready:
+            self._report()
+            return
         began = self._clock()
         messages = self._calculation.flush()
         self._note_refusals()
@@ -182,8 +197,9 @@ class Loop:
         held = self._dataplane.statistics()
         # While a list is under way its revision is named before all that belongs to it has been seen; and what cannot
         # be followed may be anywhere.
-        in_sync = self._in_sync and not self._behind
-        news: dict[str, Any] = {"seen": self._revision, "in_sync": in_sync, "behind": self._behind}
+        behind = self._behind or self._unready
+        in_sync = self._in_sync and not behind
+        news: dict[str, Any] = {"seen": self._revision, "in_sync": in_sync, "behind": behind}
         news |= {"invalid": dict(self._invalid)}
         if in_sync and not self._failing:
             news |= {"programmed": self._revision, "programmed_at": time.time(), "fault": ""}
@@ -195,3 +211,12 @@ class Loop:
             elements=held.elements,
             netlink_messages=self._dataplane.messages_sent,
         )
+
+
+def _unreadiness(cluster: ClusterInformation | None) -> str:
+    """Return why a datastore with this ClusterInformation is not to be followed; empty if it is."""
+    if cluster is None:
+        return "the datastore has no ClusterInformation: it was emptied, or is being restored; what is programmed stays"
+    if cluster.spec.datastore_ready is False:
+        return "the datastore is locked (percale datastore migrate unlock ends that); what is programmed stays"
+    return ""
