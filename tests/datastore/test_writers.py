@@ -12,7 +12,7 @@ import pytest
 from percale.datastore.identity import identity
 from percale.datastore.keyvalue import Compare, Delete, Put
 from percale.datastore.sqlite import SQLiteKeyValue, schema
-from percale.errors import Compacted, FutureRevision, NotSupported
+from percale.errors import Compacted, FutureRevision, NotSupported, StoreUnavailable
 
 FIRST_SCHEMA = """
 CREATE TABLE change (
@@ -180,6 +180,17 @@ class TestOldFile:
         monkeypatch.undo()
         with SQLiteKeyValue(old_file) as kv:
             assert kv.get("/a").value == b"2"
+
+    def test_full_disk_is_told_as_that(self, old_file, monkeypatch):
+        """Where SQLite has ended the transaction by itself, its reason is told and not that of a second end."""
+
+        def renew(connection, version):
+            connection.execute("ROLLBACK")
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(schema, "_renew", renew)
+        with pytest.raises(StoreUnavailable, match="disk is full"):
+            SQLiteKeyValue(old_file)
 
     def test_backup_of_it_can_be_restored(self, old_file, tmp_path):
         """A backup from an older percale is as good as any."""

@@ -147,7 +147,8 @@ def prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         try:
             _renew(connection, version_of(connection, path))  # another process may have been first
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # SQLite itself has ended it where the disk was full
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
     except sqlite3.Error as error:
