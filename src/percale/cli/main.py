@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from percale.cli.command import GLOBAL_FLAGS, Arguments, Call, CommandFailed, is_calicos, knows, read_arguments
@@ -33,7 +33,6 @@ def program() -> NoReturn:
     Everything is closed by then, so the interpreter need not tidy up, which takes a tenth of a short command's time;
     what a command had printed before it failed has still to be written.
     """
-    gc.disable()  # as in _uncollected, and while modules are imported
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started us; a file opened later must not take its number
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115 - open to the end
@@ -53,7 +52,8 @@ def main(argv: Sequence[str] | None = None, *, program: str = "") -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            status = _run(program or _program_name(sys.argv[0]), words)
+            with _uncollected():
+                status = _run(program or _program_name(sys.argv[0]), words)
         except CommandFailed as failure:
             _tell(failure)
             status = failure.status
@@ -96,8 +96,7 @@ def _run(program: str, words: list[str]) -> int:
     _check_log_level(arguments)
     if module.COMMAND.stays:
         gc.enable()
-    with nullcontext() if module.COMMAND.stays else _uncollected():
-        status: int = module.run(Call(program, arguments))
+    status: int = module.run(Call(program, arguments))
     return status
 
 
