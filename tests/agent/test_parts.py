@@ -209,3 +209,19 @@ def test_signal_that_another_thread_gets():
         gone.set()
         thread.join()
         inbox.close()
+
+
+def test_a_plan_on_a_locked_datastore_is_refused(tmp_path, monkeypatch):
+    """An agent would wait there, so there is nothing that it would change."""
+
+    @contextmanager
+    def connected(config):
+        with connect(tmp_path / "store") as client:
+            cluster = client.get("ClusterInformation", "default")
+            client.update(cluster.replace(spec=cluster.spec.replace(datastore_ready=False)))
+            yield client
+
+    monkeypatch.setattr(daemon, "_connected", connected)
+    monkeypatch.setattr(daemon, "_started", lambda config: nullcontext())
+    with pytest.raises(Refused, match="would change nothing now: the datastore is locked"):
+        daemon.plan(AgentConfig(node="n1", socket=tmp_path / "agent.sock"))

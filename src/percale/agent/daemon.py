@@ -15,6 +15,7 @@ from percale.agent.config import AgentConfig
 from percale.agent.inbox import Inbox, Stop
 from percale.agent.lock import HostLock
 from percale.agent.loop import Loop
+from percale.agent.readiness import is_about_readiness, unreadiness
 from percale.agent.server import Server, status_answer
 from percale.agent.status import Status, StatusBoard
 from percale.calc.calculation import Calculation
@@ -87,6 +88,8 @@ def plan(config: AgentConfig) -> Plan:
             while syncer.revision is None:
                 for event in syncer.step():
                     if isinstance(event, SyncerUpdate):
+                        if is_about_readiness(event) and (reason := unreadiness(event)):
+                            raise Refused(f"an agent would change nothing now: {reason}")
                         calculation.update(event.key, event.resource)
                     elif isinstance(event, Interrupted):
                         raise StoreUnavailable(event.reason)

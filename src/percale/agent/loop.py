@@ -12,20 +12,19 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from select import select
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from percale.agent.inbox import Inbox, Item, Stop
 from percale.agent.logs import Log
+from percale.agent.readiness import is_about_readiness, unreadiness
 from percale.agent.status import StatusBoard
 from percale.calc.bulk_load import bulk_load
 from percale.calc.calculation import Calculation
 from percale.dataplane.dataplane import Applied, Dataplane
 from percale.datastore.seams import InSync, Interrupted, Resync, Revision, SyncerUpdate
-from percale.resources import ClusterInformation, Key
 
 __all__ = ["Loop", "WatchedDataplane"]
 
-_CLUSTER = Key(ClusterInformation.kind, "", "default")
 _FIRST_PAUSE_S = 0.1
 _LAST_PAUSE_S = 30.0
 
@@ -107,8 +106,8 @@ class Loop:
                     self._snapshot.enter_context(bulk_load())
                     self._loading = True
                 self._note_validity(str(key), "" if problem is None else str(problem))
-                if key == _CLUSTER:
-                    self._note_readiness(cast("ClusterInformation | None", resource))
+                if is_about_readiness(item):
+                    self._note_readiness(unreadiness(item))
                 self._calculation.update(key, resource)
                 self._revision = revision
             case InSync(revision):
@@ -123,11 +122,11 @@ class Loop:
                 self._behind = reason
                 self._log.warning("datastore-lost", kinds=",".join(kinds), reason=reason)
 
-    def _note_readiness(self, cluster: ClusterInformation | None) -> None:
-        before, self._unready = self._unready, _unreadiness(cluster)
-        if self._unready and not before:
-            self._log.warning("datastore-not-ready", reason=self._unready)
-        elif before and not self._unready:
+    def _note_readiness(self, reason: str) -> None:
+        before, self._unready = self._unready, reason
+        if reason and not before:
+            self._log.warning("datastore-not-ready", reason=reason)
+        elif before and not reason:
             self._log.info("datastore-ready")
 
     def _note_validity(self, key: str, problem: str) -> None:
@@ -211,12 +210,3 @@ class Loop:
             elements=held.elements,
             netlink_messages=self._dataplane.messages_sent,
         )
-
-
-def _unreadiness(cluster: ClusterInformation | None) -> str:
-    """Return why a datastore with this ClusterInformation is not to be followed; empty if it is."""
-    if cluster is None:
-        return "the datastore has no ClusterInformation: it was emptied, or is being restored; what is programmed stays"
-    if cluster.spec.datastore_ready is False:
-        return "the datastore is locked (percale datastore migrate unlock ends that); what is programmed stays"
-    return ""
