@@ -5,19 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-from percale.cli.main import main
-
-
-class Ran(NamedTuple):
-    """What a command gave back."""
-
-    status: int
-    out: str
-    err: str
+from tests.command_line import Ran, command_lines
 
 
 @pytest.fixture
@@ -28,9 +18,4 @@ def percale(tmp_path: Path, monkeypatch, capsys) -> Callable[..., Ran]:
     monkeypatch.setenv("PERCALE_DATASTORE", str(tmp_path / "store.db"))
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> Ran:
-        status = main(words, program="percale")
-        printed = capsys.readouterr()
-        return Ran(status, printed.out, printed.err)
-
-    return run
+    return command_lines(capsys)

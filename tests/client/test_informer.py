@@ -11,7 +11,7 @@ import threading
 import pytest
 from tests.client.documents import network_set, tier
 from tests.client.faulty import Faulty
-from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
+from tests.datastore.etcd_server import EtcdServer
 
 from percale.client import Client
 from percale.datastore.calico import CalicoDatastore
@@ -532,14 +532,8 @@ class TestRealServer:
     @pytest.fixture
     def server(self, tmp_path):
         """An etcd of the test's own, which it may stop."""
-        if EXECUTABLE is None:
-            pytest.skip("etcd is not installed")
-        started = EtcdServer(tmp_path)
-        try:
-            started.wait_until_ready()
+        with EtcdServer.serving(tmp_path) as started:
             yield started
-        finally:
-            started.stop()
 
     def test_server_killed(self, server, monkeypatch):
         """An etcd that dies is told of; when it is back, with its history compacted, only the differences are told."""

@@ -32,14 +32,8 @@ def clock():
 @pytest.fixture(scope="session")
 def etcd_server(tmp_path_factory):
     """One real etcd for all tests; skips them where it is not installed."""
-    if EXECUTABLE is None:
-        pytest.skip("etcd is not installed")
-    server = EtcdServer(tmp_path_factory.mktemp("etcd"))
-    try:
-        server.wait_until_ready()
+    with EtcdServer.serving(tmp_path_factory.mktemp("etcd")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -10,9 +10,12 @@ import ssl
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import pytest
 from msgspec.structs import replace
 
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
@@ -40,6 +43,19 @@ class EtcdServer:
         self._process: subprocess.Popen[bytes] | None = None
         if not member:
             self.start()
+
+    @classmethod
+    @contextmanager
+    def serving(cls, folder: Path, *options: str) -> Iterator[Self]:
+        """Give a server that answers, until the block ends; skips the test where etcd is not installed."""
+        if EXECUTABLE is None:
+            pytest.skip("etcd is not installed")
+        server = cls(folder, *options)
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()
 
     @property
     def running(self) -> bool:

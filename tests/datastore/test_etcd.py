@@ -20,14 +20,8 @@ from percale.errors import Compacted, Refused, StoreUnavailable, Unauthorized
 @pytest.fixture
 def server(tmp_path):
     """An etcd of the test's own, which it may stop."""
-    if EXECUTABLE is None:
-        pytest.skip("etcd is not installed")
-    started = EtcdServer(tmp_path)
-    try:
-        started.wait_until_ready()
+    with EtcdServer.serving(tmp_path) as started:
         yield started
-    finally:
-        started.stop()
 
 
 def settings(*endpoints, **others):

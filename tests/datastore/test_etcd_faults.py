@@ -246,17 +246,11 @@ class TestTokens:
     @pytest.fixture
     def guarded(self, tmp_path):
         """A server with authentication whose tokens last a second, and the settings of its root user."""
-        if EXECUTABLE is None:
-            pytest.skip("etcd is not installed")
-        server = EtcdServer(tmp_path, "--auth-token-ttl=1")
-        try:
-            server.wait_until_ready()
+        with EtcdServer.serving(tmp_path, "--auth-token-ttl=1") as server:
             plain = EtcdSettings((server.endpoint,))
             with EtcdKeyValue(plain) as store:
                 enable_authentication(store)
             yield server, replace(plain, username="root", password="secret")
-        finally:
-            server.stop()
 
     def test_expired_token(self, guarded):
         """Neither a call nor a watch, old or new, notices that the token has expired."""

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from tests.datastore.etcd_load import PATIENCE_S
-from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
+from tests.datastore.etcd_server import EtcdServer
 
 from percale.datastore.calico import CalicoDatastore
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
@@ -40,14 +40,8 @@ class Restorable(EtcdServer):
 
 @pytest.fixture
 def server(tmp_path):
-    if EXECUTABLE is None:
-        pytest.skip("etcd is not installed")
-    started = Restorable(tmp_path)
-    try:
-        started.wait_until_ready()
+    with Restorable.serving(tmp_path) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture

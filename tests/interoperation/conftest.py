@@ -5,37 +5,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from typing import NamedTuple
 
 import pytest
-from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
+from tests.command_line import Ran, command_lines
+from tests.datastore.etcd_server import EtcdServer
 from tests.interoperation.openstack import OpenStack, Unavailable, interpreter
 
-from percale.cli.main import main
 from percale.client import open_client
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
 from percale.datastore.keyvalue import EVERYTHING
 
 
-class Ran(NamedTuple):
-    """What a command gave back."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture(scope="session")
 def etcd_server(tmp_path_factory):
     """One real etcd for all tests of this folder; skips them where it is not installed."""
-    if EXECUTABLE is None:
-        pytest.skip("etcd is not installed")
-    server = EtcdServer(tmp_path_factory.mktemp("etcd"))
-    try:
-        server.wait_until_ready()
+    with EtcdServer.serving(tmp_path_factory.mktemp("etcd")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -63,12 +48,7 @@ def percale(client, etcd_server, tmp_path, monkeypatch, capsys) -> Callable[...,
     monkeypatch.setenv("ETCD_ENDPOINTS", etcd_server.endpoint)
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> Ran:
-        status = main(words, program="percale")
-        printed = capsys.readouterr()
-        return Ran(status, printed.out, printed.err)
-
-    return run
+    return command_lines(capsys)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
+from tests.datastore.etcd_server import EtcdServer
 from tests.ipam.cluster import Cluster
 
 from percale.datastore.etcd import EtcdKeyValue, EtcdSettings
@@ -13,14 +13,8 @@ from percale.datastore.sqlite import SQLiteKeyValue
 @pytest.fixture(scope="session")
 def etcd_endpoint(tmp_path_factory):
     """The URL of a real etcd; skips the test where it is not installed."""
-    if EXECUTABLE is None:
-        pytest.skip("etcd is not installed")
-    server = EtcdServer(tmp_path_factory.mktemp("etcd"))
-    try:
-        server.wait_until_ready()
+    with EtcdServer.serving(tmp_path_factory.mktemp("etcd")) as server:
         yield server.endpoint
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=["embedded", "etcd"])

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.datastore.etcd_server import EXECUTABLE, EtcdServer
+from tests.datastore.etcd_server import EtcdServer
 
 from percale.client import Client
 from percale.datastore.calico import CalicoDatastore
@@ -59,16 +59,9 @@ def store(request, tmp_path):
         with SQLiteKeyValue(tmp_path / "store") as opened:
             yield opened
         return
-    if EXECUTABLE is None:
-        pytest.skip("etcd is not installed")
-    server = EtcdServer(tmp_path)
-    try:
-        server.wait_until_ready()
-        with EtcdKeyValue(EtcdSettings((server.endpoint,))) as opened:
-            opened.delete("\0", EVERYTHING)
-            yield opened
-    finally:
-        server.stop()
+    with EtcdServer.serving(tmp_path) as server, EtcdKeyValue(EtcdSettings((server.endpoint,))) as opened:
+        opened.delete("\0", EVERYTHING)
+        yield opened
 
 
 class Session:
